@@ -1,0 +1,114 @@
+"""Audit trails for Python services: who did what to what, when, from where, and what it was before."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from auditkit.capture import audited, record, ref
+from auditkit.context import Context, audit_context, bind_context, current_context
+from auditkit.delivery import Receipt
+from auditkit.errors import (
+    AuditDefinitionError,
+    AuditError,
+    ConfigurationError,
+    DeliveryError,
+    DeliveryRejected,
+    InvalidEventError,
+    JournalError,
+    JournalFull,
+    JournalUnavailable,
+    LedgerError,
+    Paused,
+    ReceiptUnavailable,
+    RecordingFailed,
+    Rejected,
+    TemporaryFailure,
+    WorkOSAuthenticationError,
+    WorkOSAuthorizationError,
+    WorkOSBadRequest,
+    WorkOSConnectionError,
+    WorkOSError,
+    WorkOSNotFound,
+    WorkOSRateLimited,
+    WorkOSServerError,
+    WorkOSUnprocessable,
+)
+from auditkit.event import ActionType, Actor, Event, Target
+from auditkit.protocols import Transport
+from auditkit.trail import (
+    AuditTrail,
+    Health,
+    Problem,
+    Stats,
+    aemit,
+    aflush,
+    configure,
+    emit,
+    flush,
+    health,
+    shutdown,
+    stats,
+)
+
+__all__ = [
+    "ActionType",
+    "Actor",
+    "AuditDefinitionError",
+    "AuditError",
+    "AuditTrail",
+    "ConfigurationError",
+    "Context",
+    "DeliveryError",
+    "DeliveryRejected",
+    "Event",
+    "Health",
+    "InvalidEventError",
+    "JournalError",
+    "JournalFull",
+    "JournalUnavailable",
+    "LedgerError",
+    "Paused",
+    "Problem",
+    "Receipt",
+    "ReceiptUnavailable",
+    "RecordingFailed",
+    "Rejected",
+    "Stats",
+    "Target",
+    "TemporaryFailure",
+    "Transport",
+    "WorkOSAuthenticationError",
+    "WorkOSAuthorizationError",
+    "WorkOSBadRequest",
+    "WorkOSConnectionError",
+    "WorkOSError",
+    "WorkOSNotFound",
+    "WorkOSRateLimited",
+    "WorkOSServerError",
+    "WorkOSUnprocessable",
+    "__version__",
+    "aemit",
+    "aflush",
+    "audit_context",
+    "audited",
+    "bind_context",
+    "configure",
+    "current_context",
+    "emit",
+    "flush",
+    "health",
+    "record",
+    "ref",
+    "shutdown",
+    "stats",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Look the version up when somebody asks: reading a distribution's metadata takes milliseconds."""
+    if name == "__version__":
+        from importlib.metadata import version  # noqa: PLC0415  (the reason above)
+
+        return version("auditkit-trail")
+    message = f"module 'auditkit' has no attribute {name!r}"
+    raise AttributeError(message)

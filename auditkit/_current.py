@@ -1,0 +1,52 @@
+"""The process's one state: the default trail, how to make it, and where trouble is told without one.
+
+`trail.py` registers its factory here, so that nothing below has to import upwards.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+from auditkit.clock import SystemClock
+from auditkit.reporting import Reporter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# Read on every audited call as `_current.trail`; None until configured or first needed. The type is the
+# composition root's own, which this file must not know: `protocols.Recorder` is what capture asks of it.
+trail: Any = None
+reporter = Reporter(SystemClock())
+
+_factory: Callable[[], Any] | None = None
+_lock = threading.RLock()
+
+
+def register(factory: Callable[[], Any]) -> None:
+    """Say how a trail is made from the environment when the first event needs one."""
+    global _factory  # noqa: PLW0603  (this file is where the process's state lives)
+    _factory = factory
+
+
+def install(new: Any) -> Any:
+    """Make ``new`` the process-wide trail and return the one it replaces."""
+    global trail  # noqa: PLW0603  (this file is where the process's state lives)
+    with _lock:
+        old, trail = trail, new
+    return old
+
+
+def resolve() -> Any:
+    """Return the process-wide trail, made from the environment if there is none yet."""
+    with _lock:
+        if trail is None and _factory is not None:
+            install(_factory())
+        return trail
+
+
+def reset() -> None:
+    """Forget the trail and every count: for tests."""
+    global reporter  # noqa: PLW0603  (this file is where the process's state lives)
+    install(None)
+    reporter = Reporter(SystemClock())

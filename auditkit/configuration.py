@@ -1,0 +1,218 @@
+"""What a trail is told at its start, checked before anything is opened. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import platform
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from auditkit.draft import Defaults
+from auditkit.errors import ConfigurationError, InvalidEventError
+from auditkit.event import Actor, check_action, describe, text_id
+
+if TYPE_CHECKING:
+    from auditkit.protocols import Transport
+
+DIRECTORY: Final = "audit"
+MAX_BYTES: Final = 2**30
+LEDGER: Final = "ledger"
+SHUTDOWN_TIMEOUT: Final = 2.0  # seconds
+TRANSPORTS: Final = ("workos_audit_trail", "workos_audit_logs")
+
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
+_REQUIRABLE: Final = ("actor", "group", "location")
+_SECRETS: Final = 2
+_SHORTEST_SECRET: Final = 16  # characters
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a trail is told. Never shows its secrets.
+
+    Attributes:
+        transports: Where events go.
+        directory: Where they are kept, absolute; None for memory alone.
+        syncs_each: Whether each event is put on the device before its call returns.
+        ledger: Whether the directory has a ledger for people to read.
+        deliver: Whether this process delivers, or only records.
+        raises: Whether an audit error is raised or logged.
+        on_error: What a call that raised is recorded as.
+        denied: The exceptions that mean a denial.
+        require: The fields that must be bound.
+        defaults: What stands where nothing is.
+        redact: Names whose values are redacted, beside the rules that are always there.
+        expose: Names whose values are not.
+        max_bytes: How large the journal may become.
+        secrets: The secrets: the first signs, all verify.
+    """
+
+    transports: tuple[Transport, ...]
+    directory: Path | None
+    syncs_each: bool
+    ledger: bool
+    deliver: bool
+    raises: bool
+    on_error: str
+    denied: tuple[type[BaseException], ...]
+    require: tuple[str, ...]
+    defaults: Defaults
+    redact: tuple[str, ...]
+    expose: tuple[str, ...]
+    max_bytes: int
+    secrets: tuple[bytes, ...] = field(repr=False)
+
+    def subkeys(self, label: str) -> tuple[bytes, ...]:
+        """Return one key for each secret, good for one use alone (HMAC-SHA256, RFC 2104, over its label)."""
+        return tuple(hmac.digest(secret, f"auditkit {label}".encode(), hashlib.sha256) for secret in self.secrets)
+
+
+def settle(  # noqa: PLR0913  (what configure takes)
+    transport: object,
+    *,
+    directory: object,
+    fsync: object,
+    ledger: bool | None,
+    deliver: bool,
+    on_audit_error: object,
+    on_error: object,
+    denied: object,
+    require: object,
+    defaults: object,
+    redact: Iterable[str],
+    expose: Iterable[str],
+    secret: object,
+    max_bytes: object,
+) -> Settings:
+    """Check what `configure` was given.
+
+    Raises:
+        ConfigurationError: Something cannot work; says what was given and what would.
+    """
+    if directory is None:
+        for name, stated in (("fsync", fsync), ("ledger", ledger)):
+            if stated is not None:
+                raise ConfigurationError(f"{name}={stated!r} has no meaning with directory=None: nothing is on disk")
+    return Settings(
+        transports=_transports(transport),
+        directory=_directory(directory),
+        syncs_each=_one_of("fsync", "interval" if fsync is None else fsync, "interval", "always") == "always",
+        ledger=directory is not None and ledger is not False,
+        deliver=bool(deliver),
+        raises=_one_of("on_audit_error", on_audit_error, "log", "raise") == "raise",
+        on_error=_on_error(on_error),
+        denied=_exceptions(denied),
+        require=_require(require),
+        defaults=_defaults(defaults),
+        redact=tuple(redact),
+        expose=tuple(expose),
+        max_bytes=_positive("max_bytes", max_bytes),
+        secrets=_secrets(secret),
+    )
+
+
+def _transports(given: object) -> tuple[Any, ...]:
+    transports: list[Any] = []
+    if given is not None:
+        transports = list(given) if isinstance(given, list | tuple) else [given]
+    seen: set[str] = set()
+    for each in transports:
+        for wanted in ("send", "close", "name", "max_batch", "concurrency", "durable"):
+            if not hasattr(each, wanted):
+                kind = each.__name__ + " (make one: write its parentheses)" if isinstance(each, type) else type(each).__name__
+                raise ConfigurationError(f"transport must have name, max_batch, concurrency, durable, send and close; {kind} has no {wanted!r}")
+        name = each.name
+        if not isinstance(name, str) or not _NAME.fullmatch(name) or name == LEDGER:
+            raise ConfigurationError(
+                f"a transport's name must be up to 64 of a-z, 0-9, '_', '.', '-' and not {LEDGER!r}, got {describe(name)}"
+            )
+        if name in seen:
+            raise ConfigurationError(f"two transports are named {name!r}: give one of them another name=")
+        seen.add(name)
+        for number in ("max_batch", "concurrency"):
+            _positive(f"{number} of {name}", getattr(each, number))
+    return tuple(transports)
+
+
+def _directory(given: object) -> Path | None:
+    if given is None:
+        return None
+    if isinstance(given, str | os.PathLike) and str(given):
+        return Path(os.path.abspath(os.fspath(given)))  # noqa: PTH100  (not resolve: a symlink must be seen later)
+    raise ConfigurationError(f"directory must be a path or None, got {describe(given)}")
+
+
+def _one_of(name: str, given: object, *choices: str) -> str:
+    if isinstance(given, str) and given in choices:
+        return given
+    raise ConfigurationError(f"{name} must be {' or '.join(map(repr, choices))}, got {describe(given)}")
+
+
+def _on_error(given: object) -> str:
+    if isinstance(given, str) and given in {"skip", "record"}:
+        return given
+    try:
+        return check_action(given)
+    except InvalidEventError:
+        raise ConfigurationError(
+            f"on_error must be 'skip', 'record' or an action's name, got {describe(given)}"
+        ) from None
+
+
+def _exceptions(given: object) -> tuple[type[BaseException], ...]:
+    kinds = given if isinstance(given, tuple) else (given,)
+    for each in kinds:
+        if not (isinstance(each, type) and issubclass(each, BaseException)):
+            raise ConfigurationError(f"denied must be exception classes, got {describe(each)}")
+    return kinds
+
+
+def _require(given: object) -> tuple[str, ...]:
+    names = given if isinstance(given, Sequence) and not isinstance(given, str) else (given,)
+    for each in names:
+        if each not in _REQUIRABLE:
+            raise ConfigurationError(f"require must be made of {', '.join(_REQUIRABLE)}, got {describe(each)}")
+    return tuple(names)  # type: ignore[arg-type]  # all of them are among those names
+
+
+def _defaults(given: object) -> Defaults:
+    host = platform.node() or "localhost"
+    if given is None:
+        return Defaults(location=host)
+    if not isinstance(given, Mapping) or not set(given) <= set(_REQUIRABLE):
+        raise ConfigurationError(f"defaults must be a mapping with the keys {', '.join(_REQUIRABLE)}, got {describe(given)}")
+    try:
+        return Defaults(
+            group=text_id(given.get("group", "default"), "group"),
+            actor=Actor.of(given.get("actor", "anonymous")),
+            location=text_id(given.get("location", host), "location"),
+        )
+    except InvalidEventError as error:
+        raise ConfigurationError(f"defaults: {error}") from None
+
+
+def _positive(name: str, given: object) -> int:
+    if isinstance(given, int) and not isinstance(given, bool) and given > 0:
+        return given
+    raise ConfigurationError(f"{name} must be an int > 0, got {describe(given)}")
+
+
+def _secrets(given: object) -> tuple[bytes, ...]:
+    if given is None:
+        return ()
+    secrets = given if isinstance(given, list | tuple) else (given,)
+    if not 1 <= len(secrets) <= _SECRETS:
+        raise ConfigurationError(f"secret must be one secret or two (the first signs, both verify), got {len(secrets)}")
+    found = []
+    for each in secrets:
+        if not isinstance(each, str | bytes):
+            raise ConfigurationError(f"secret must be str or bytes, got a value of type {type(each).__name__}")
+        if len(each) < _SHORTEST_SECRET:  # never show it
+            raise ConfigurationError(f"secret must have at least {_SHORTEST_SECRET} characters, got {len(each)}")
+        found.append(each.encode() if isinstance(each, str) else each)
+    return tuple(found)

@@ -1,0 +1,447 @@
+"""Who acts, for whom and from where: scopes in one context variable.
+
+A scope holds what one ``audit_context`` said. What an event needs of it is resolved into a `Scene`, which is
+kept until something is bound or first resolved: then the stack's generation number rises, and nothing made
+before it is used again.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from auditkit import _current
+from auditkit.clock import new_id
+from auditkit.draft import Defaults, Scene
+from auditkit.errors import InvalidEventError
+from auditkit.event import Actor, check_metadata, describe, text_id
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Mapping
+    from contextvars import Token
+    from types import TracebackType
+
+    from auditkit.event import MetadataValue
+
+Function = TypeVar("Function", bound="Callable[..., Any]")
+
+FIELDS: Final = ("group", "actor", "location", "on_behalf_of", "metadata", "correlation_id")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """A frozen view of what is bound here; None where nothing is."""
+
+    group: str | None = None
+    actor: Actor | None = None
+    location: str | None = None
+    on_behalf_of: Actor | None = None
+    metadata: Mapping[str, MetadataValue] = field(default_factory=lambda: MappingProxyType({}))
+    correlation_id: str | None = None
+
+
+def _plain_text(name: str) -> Callable[[object], str]:
+    def read(value: object) -> str:
+        text = text_id(value, name)
+        if not text:
+            raise InvalidEventError(name, "''", "a non-empty str")
+        return text
+
+    return read
+
+
+# How what a user gives for a field becomes what is kept.
+_READ: Final[dict[str, Callable[[Any], Any]]] = {
+    "group": _plain_text("group"),
+    "actor": Actor.of,
+    "location": _plain_text("location"),
+    "on_behalf_of": Actor.of,
+    "metadata": check_metadata,
+    "correlation_id": _plain_text("correlation_id"),
+}
+
+
+class _Stack:
+    """What all scopes of one stack share."""
+
+    __slots__ = ("correlation_id", "generation")
+
+    def __init__(self) -> None:
+        self.generation = 0
+        self.correlation_id: str | None = None  # made when first needed
+
+
+class Scope:
+    """What one ``audit_context`` said. Shared by the tasks and threads that inherit it."""
+
+    __slots__ = ("_made", "_values", "parent", "stack", "suppressing")
+
+    def __init__(self, parent: Scope | None, values: dict[str, Any], *, suppressing: bool = False) -> None:
+        """Begin with what was given; callables are asked when the first event needs them."""
+        self.parent = parent
+        self.stack = _Stack() if parent is None else parent.stack
+        self.suppressing = suppressing
+        self._values = {name: value for name, given in values.items() if (value := _read(name, given)) is not None}
+        self._made: tuple[int, Defaults, Scene] | None = None
+
+    def bind(self, values: dict[str, Any]) -> None:
+        """Fill fields in place."""
+        for name, given in values.items():
+            value = _read(name, given)
+            if value is None:
+                continue
+            mine = self._values.get(name)
+            if name == "metadata" and isinstance(mine, dict) and isinstance(value, dict):
+                value = {**mine, **value}
+            self._values[name] = value
+        self.stack.generation += 1
+
+    def scene(self, defaults: Defaults) -> Scene:
+        """Return what an event recorded now takes from here."""
+        made = self._made
+        if made is not None and made[0] == self.stack.generation and made[1] is defaults:
+            return made[2]
+        return self._make_scene(defaults)
+
+    def _make_scene(self, defaults: Defaults) -> Scene:
+        generation = self.stack.generation
+        seen = self.view()
+        settled = not any(callable(value) for scope in self._outwards() for value in scope._values.values())  # noqa: SLF001
+        missing = tuple(name for name in ("group", "actor", "location") if getattr(seen, name) is None)
+        actor = seen.actor or defaults.actor
+        scene = Scene(
+            group=seen.group or defaults.group,
+            actor_id=actor.id,
+            actor_name=actor.name,
+            actor_type=actor.type,
+            location=seen.location or defaults.location,
+            correlation_id=seen.correlation_id,
+            metadata=_with_principal(seen),
+            missing=missing,
+        )
+        # A callable that gave nothing is asked again for the next event; what was bound or resolved while we
+        # looked may not be in what we saw.
+        if settled and generation == self.stack.generation:
+            self._made = (generation, defaults, scene)
+        return scene
+
+    def view(self) -> Context:
+        """Return what is bound here, asking callables that were not asked yet."""
+        found = {name: self._find(name) for name in FIELDS if name != "metadata"}
+        if found["correlation_id"] is None:
+            found["correlation_id"] = self.stack.correlation_id = self.stack.correlation_id or new_id()
+        metadata: dict[str, MetadataValue] = {}
+        for scope in reversed(list(self._outwards())):
+            metadata.update(scope._resolved("metadata") or {})  # noqa: SLF001  (of this class)
+        return Context(**found, metadata=MappingProxyType(metadata))
+
+    def _find(self, name: str) -> Any:
+        for scope in self._outwards():
+            value = scope._resolved(name)  # noqa: SLF001  (of this class)
+            if value is not None:
+                return value
+        return None
+
+    def _outwards(self) -> Iterator[Scope]:
+        scope: Scope | None = self
+        while scope is not None:
+            yield scope
+            scope = scope.parent
+
+    def _resolved(self, name: str) -> Any:
+        """Return a field's value; a callable is asked once and its answer kept, unless that is None."""
+        value = self._values.get(name)
+        if not callable(value):
+            return value
+        answer = _ask(name, value)
+        if answer is None:
+            return None
+        if self._values.get(name) is value:  # nobody bound or resolved it meanwhile: the first answer stays
+            self._values[name] = answer
+            self.stack.generation += 1
+        return self._values[name]
+
+
+def _read(name: str, given: object) -> Any:
+    """Return a field as it is kept; what it cannot be is told, and taken for not given."""
+    if given is None or callable(given):
+        return given
+    try:
+        return _READ[name](given)
+    except Exception as error:  # noqa: BLE001  (an object's own attributes may raise anything)
+        text = str(error) if isinstance(error, InvalidEventError) else describe(given)
+        _current.reporter.report("context", f"audit_context was given something it cannot use: {text}", cause=name, error=error)
+        return None
+
+
+def _ask(name: str, lazy: Callable[[], object]) -> Any:
+    try:
+        answer = lazy()
+    except Exception as error:  # noqa: BLE001  (the user's code: the event is recorded without it)
+        _current.reporter.report(
+            "context", f"the callable given to audit_context as {name} raised; the event goes without", cause=name, error=error
+        )
+        return None
+    if inspect.iscoroutine(answer):
+        answer.close()
+        _current.reporter.report("context", f"the callable given to audit_context as {name} is async; give a plain one", cause=name)
+        return None
+    return None if callable(answer) else _read(name, answer)
+
+
+def _with_principal(seen: Context) -> Mapping[str, MetadataValue]:
+    if seen.on_behalf_of is None:
+        return seen.metadata
+    return {
+        "on_behalf_of_id": seen.on_behalf_of.id,
+        "on_behalf_of_name": seen.on_behalf_of.name,
+        **seen.metadata,
+    }
+
+
+_SCOPE: ContextVar[Scope | None] = ContextVar("auditkit_scope", default=None)
+current_scope = _SCOPE.get  # bound once: the hot path calls it on every audited call
+
+
+@contextmanager
+def suppressed() -> Iterator[None]:
+    """Audit nothing inside: auditkit's own threads run in it, so that a transport cannot feed itself."""
+    token = _SCOPE.set(Scope(None, {}, suppressing=True))
+    try:
+        yield
+    finally:
+        _SCOPE.reset(token)
+
+
+class audit_context:  # noqa: N801  (used like a function, as contextlib.suppress is)
+    """Say who acts and from where, for everything audited inside.
+
+    Works as ``with``, ``async with``, and as a decorator on plain, async and generator functions (on
+    generators it is entered before each resumption and left at each yield). Inner scopes overlay outer ones
+    field by field; metadata merges by key.
+
+    Args:
+        group: The organization or tenant.
+        actor: Who acts: an `Actor`, an id, an ``(id, name)`` pair, a mapping with these keys, or an object
+            with ``pk`` or ``id``. Ids may be ``str``, ``int``, ``UUID`` or ``Enum``.
+        location: Where from: an address, a host's name, a device's id.
+        on_behalf_of: The impersonated party, in the same forms; recorded in metadata, never as the actor.
+        metadata: What to add to every event; checked as an event's is.
+        correlation_id: What all events inside share; the outermost scope makes one if none is given.
+        inherit: False starts from the trail's defaults rather than from the scope around.
+
+    Every field may be a callable without arguments: it is asked on the caller's thread when the first event
+    needs it, and its answer kept for this scope; one that returns None is asked again. A value that cannot be
+    used is logged and taken for not given: a request never fails for its audit context.
+
+    Thread-safety: one object may be entered from many threads and tasks; each entry is a scope of its own.
+    """
+
+    def __init__(  # noqa: PLR0913  (the fields of a context, by name)
+        self,
+        *,
+        group: object = None,
+        actor: object = None,
+        location: object = None,
+        on_behalf_of: object = None,
+        metadata: Mapping[str, Any] | Callable[[], Mapping[str, Any] | None] | None = None,
+        correlation_id: object = None,
+        inherit: bool = True,
+    ) -> None:
+        """Keep what was given; nothing is asked or bound before the scope is entered."""
+        self._given = {
+            "group": group,
+            "actor": actor,
+            "location": location,
+            "on_behalf_of": on_behalf_of,
+            "metadata": metadata,
+            "correlation_id": correlation_id,
+        }
+        self._inherit = inherit
+        self._entered: list[tuple[Scope, Token[Scope | None]]] = []
+
+    def _begin(self) -> Scope:
+        around = _SCOPE.get()
+        suppressing = around is not None and around.suppressing
+        return Scope(around if self._inherit else None, self._given, suppressing=suppressing)
+
+    def __enter__(self) -> None:
+        """Enter a new scope."""
+        scope = self._begin()
+        self._entered.append((scope, _SCOPE.set(scope)))
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Leave the scope; the one around is back, whatever happened inside."""
+        inside = _SCOPE.get()
+        # Threads and tasks may share this object: ours is the entry whose scope is current here.
+        mine = next((each for each in reversed(self._entered) if each[0] is inside), None)
+        if mine is None:
+            _tell_elsewhere()
+            if self._entered:
+                self._entered.pop()
+            return
+        self._entered.remove(mine)
+        _leave(mine[1])
+
+    async def __aenter__(self) -> None:
+        """Enter a new scope."""
+        self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Leave the scope."""
+        self.__exit__(kind, error, traceback)
+
+    def __call__(self, function: Function) -> Function:
+        """Return the function with every call of it inside a scope of its own."""
+        return functools.wraps(function)(self._around(function))  # type: ignore[return-value]
+
+    def _around(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        if inspect.isasyncgenfunction(function):
+            return _async_generator(function, self._begin)
+        if inspect.isgeneratorfunction(function):
+
+            def inner_generator(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
+                return (yield from _resumed(function(*args, **kwargs), self._begin()))
+
+            return inner_generator
+        if inspect.iscoroutinefunction(function):
+
+            async def inner_coroutine(*args: Any, **kwargs: Any) -> Any:
+                with self:
+                    return await function(*args, **kwargs)
+
+            return inner_coroutine
+
+        def inner(*args: Any, **kwargs: Any) -> Any:
+            with self:
+                return function(*args, **kwargs)
+
+        return inner
+
+
+def _leave(token: Token[Scope | None]) -> None:
+    try:
+        _SCOPE.reset(token)
+    except ValueError:
+        _tell_elsewhere()
+
+
+def _tell_elsewhere() -> None:
+    _current.reporter.report(
+        "scope_left_elsewhere",
+        "an audit_context was left in another context than it was entered in, as happens with a generator "
+        "dependency that runs in a thread pool; enter it in middleware, or make the dependency async",
+    )
+
+
+def _resumed(generator: Generator[Any, Any, Any], scope: Scope) -> Generator[Any, Any, Any]:
+    """Run a generator with a scope that is there only while it runs."""
+    resume: Callable[[], Any] = functools.partial(next, generator)
+    while True:
+        token = _SCOPE.set(scope)
+        try:
+            value = resume()
+        except StopIteration as stop:
+            return stop.value
+        finally:
+            _SCOPE.reset(token)
+        try:
+            sent = yield value
+        except GeneratorExit:
+            token = _SCOPE.set(scope)
+            try:
+                generator.close()
+            finally:
+                _SCOPE.reset(token)
+            raise
+        except BaseException as error:  # noqa: BLE001  (thrown in: it belongs to the generator inside)
+            resume = functools.partial(generator.throw, error)
+        else:
+            resume = functools.partial(generator.send, sent)
+
+
+def _async_generator(
+    function: Callable[..., AsyncGenerator[Any, Any]], begin: Callable[[], Scope]
+) -> Callable[..., AsyncGenerator[Any, Any]]:
+    """Return an async generator function that runs another with a scope that is there only while it runs.
+
+    All in one body: ``yield from`` does not exist here, and ``isasyncgenfunction`` must stay true.
+    """
+
+    async def inner(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
+        scope, generator = begin(), function(*args, **kwargs)
+        resume: Callable[[], Any] = functools.partial(generator.asend, None)
+        while True:
+            token = _SCOPE.set(scope)
+            try:
+                value = await resume()
+            except StopAsyncIteration:
+                return
+            finally:
+                _leave(token)
+            try:
+                sent = yield value
+            except GeneratorExit:
+                token = _SCOPE.set(scope)
+                try:
+                    await generator.aclose()
+                finally:
+                    _leave(token)
+                raise
+            except BaseException as error:  # noqa: BLE001  (thrown in: it belongs to the generator inside)
+                resume = functools.partial(generator.athrow, error)
+            else:
+                resume = functools.partial(generator.asend, sent)
+
+    return inner
+
+
+def bind_context(  # noqa: PLR0913  (the fields of a context, by name)
+    *,
+    group: object = None,
+    actor: object = None,
+    location: object = None,
+    on_behalf_of: object = None,
+    metadata: Mapping[str, Any] | Callable[[], Mapping[str, Any] | None] | None = None,
+    correlation_id: object = None,
+) -> None:
+    """Fill fields of the innermost scope in place, in the forms that `audit_context` takes.
+
+    So a dependency, a thread-pool hop or a later middleware of the same request can say who it is. Tasks and
+    threads that share the scope share what is bound in it. Outside any scope it does nothing but count and
+    log the mistake.
+    """
+    scope = _SCOPE.get()
+    if scope is None:
+        _current.reporter.report(
+            "no_scope", "bind_context was called outside any audit_context; enter one in the middleware", cause="bind"
+        )
+        return
+    scope.bind(
+        {
+            "group": group,
+            "actor": actor,
+            "location": location,
+            "on_behalf_of": on_behalf_of,
+            "metadata": metadata,
+            "correlation_id": correlation_id,
+        }
+    )
+
+
+def current_context() -> Context:
+    """Return a frozen view of what is bound here; callables that were not asked yet are asked.
+
+    Outside any scope every field is None.
+    """
+    scope = _SCOPE.get()
+    return Context() if scope is None else scope.view()

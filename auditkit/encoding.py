@@ -1,0 +1,151 @@
+"""Events as JSON bytes and back, and times as the wire writes them. Pure.
+
+The JSON of a record is made from a template and the C string escaper: a third of the cost of `json.dumps`
+(measured: 1.6 against 4.5 us), on a path that every audited call pays. It is ASCII, so that it has no line
+breaks and no surrogate can stop it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from json.encoder import encode_basestring_ascii as quote
+from time import gmtime
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from auditkit.draft import Draft, Scene
+from auditkit.event import ActionType, Event, instant_of
+
+if TYPE_CHECKING:
+    from auditkit.event import MetadataValue
+
+_SECOND = 1_000_000_000
+MAX_RECORD = 256 * 1024  # bytes of one event's JSON; larger ones are refused or fitted before they get here
+
+
+class _WireClock:
+    """Write times, keeping the text of the last second: a hot path stamps many events in one second."""
+
+    __slots__ = ("_latest",)
+
+    def __init__(self) -> None:
+        self._latest = (-1, "")
+
+    def text(self, time_ns: int) -> str:
+        """Return nanoseconds since the epoch as UTC with microseconds and ``Z``."""
+        second, rest = divmod(time_ns, _SECOND)
+        kept, text = self._latest  # one read of one tuple: threads see a matching pair
+        if kept != second:
+            t = gmtime(second)
+            text = f"{t[0]:04d}-{t[1]:02d}-{t[2]:02d}T{t[3]:02d}:{t[4]:02d}:{t[5]:02d}."
+            self._latest = (second, text)
+        return f"{text}{rest // 1000:06d}Z"
+
+
+wire_time = _WireClock().text
+
+
+def _value(value: MetadataValue) -> str:
+    kind = type(value)
+    if kind is str:
+        return quote(value)
+    if value is None:
+        return "null"
+    if kind is bool:
+        return "true" if value else "false"
+    if isinstance(value, Mapping):
+        return _mapping(value)
+    return repr(value)  # an int, or a finite float: Python's text for them is JSON's
+
+
+def _mapping(metadata: Mapping[str, MetadataValue]) -> str:
+    # Most values are texts: the test stands here so that they cost no call of ours.
+    return (
+        "{"
+        + ",".join(
+            [
+                f"{quote(key)}:{quote(value) if type(value) is str else _value(value)}"  # type: ignore[arg-type]
+                for key, value in metadata.items()
+            ]
+        )
+        + "}"
+    )
+
+
+def _optional(value: str | None) -> str:
+    return "null" if value is None else quote(value)
+
+
+def _encode_scene(scene: Scene) -> str:
+    scene.encoded = (
+        f'"group":{quote(scene.group)},"actor_id":{quote(scene.actor_id)},"actor_name":{quote(scene.actor_name)},'
+        f'"actor_type":{quote(scene.actor_type)},"location":{quote(scene.location)},'
+        f'"correlation_id":{_optional(scene.correlation_id)}'
+    )
+    return scene.encoded
+
+
+def encode(draft: Draft) -> bytes:
+    """Return the draft as one line of ASCII JSON, with every field of an event under its own name."""
+    (event_id, time_ns, scene, action, action_type, target_id, target_name, target_type, parent_id, metadata) = draft
+    # An action and its type hold nothing that JSON would escape: `check_action` saw to that.
+    return (
+        f'{{"id":{quote(event_id)},"occurred_at":"{wire_time(time_ns)}",{scene.encoded or _encode_scene(scene)},'
+        f'"action":"{action}","action_type":"{action_type}","target_id":{quote(target_id)},'
+        f'"target_name":{quote(target_name)},"target_type":{quote(target_type)},'
+        f'"parent_id":{_optional(parent_id)},"metadata":{_mapping(metadata)}}}'
+    ).encode("ascii")
+
+
+def draft_of(event: Event) -> Draft:
+    """Return the draft that a complete event makes."""
+    since_epoch = event.occurred_at - instant_of(0)
+    microseconds = (since_epoch.days * 86_400 + since_epoch.seconds) * 1_000_000 + since_epoch.microseconds
+    scene = Scene(
+        group=event.group,
+        actor_id=event.actor_id,
+        actor_name=event.actor_name,
+        actor_type=event.actor_type,
+        location=event.location,
+        correlation_id=event.correlation_id,
+        metadata={},
+    )
+    return Draft(
+        event.id,
+        microseconds * 1000,
+        scene,
+        event.action,
+        str(event.action_type),
+        event.target_id,
+        event.target_name,
+        event.target_type,
+        event.parent_id,
+        event.metadata,
+    )
+
+
+def encode_event(event: Event) -> bytes:
+    """Return an event as its journal line's JSON: the same bytes that were recorded for it."""
+    return encode(draft_of(event))
+
+
+def decode(body: bytes) -> Event:
+    """Return the event that `encode` wrote.
+
+    Raises:
+        ValueError: It is not such JSON. (A `KeyError` is never raised: a missing field is a ValueError too.)
+    """
+    values: dict[str, Any] = json.loads(body)
+    try:
+        metadata = values["metadata"]
+        values["occurred_at"] = datetime.fromisoformat(values["occurred_at"])
+        values["action_type"] = ActionType(values["action_type"])
+        values["metadata"] = MappingProxyType(
+            {key: MappingProxyType(each) if type(each) is dict else each for key, each in metadata.items()}
+        )
+        return Event.restore(values)
+    except (KeyError, AttributeError, TypeError) as error:
+        message = f"not a recorded event: {error!r}"
+        raise ValueError(message) from None

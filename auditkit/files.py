@@ -1,0 +1,242 @@
+"""The one file that knows the operating system: locks, reserved space, syncs, private files.
+
+Everything POSIX has here its Windows alternative beside it. All functions may be called from any thread.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+from auditkit.errors import JournalUnavailable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_FLAGS = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
+_NO_RESERVING = {errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS}
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def lock(descriptor: int, *, wait: bool = False) -> bool:
+        """Take the exclusive lock of a descriptor opened for that alone; it is freed by closing it."""
+        try:
+            os.lseek(descriptor, 0x7FFF0000, os.SEEK_SET)  # a byte that nobody reads: locks are mandatory here
+            msvcrt.locking(descriptor, msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+
+    def sync(descriptor: int) -> None:
+        """Return when what was written is on the device."""
+        os.fsync(descriptor)
+
+    def sync_directory(path: Path) -> None:
+        """Do nothing: NTFS journals its directories."""
+
+    def reserve(descriptor: int, size: int) -> None:
+        """Make the file ``size`` bytes long, its space taken now."""
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        os.write(descriptor, bytes(size))
+
+    def write_at(descriptor: int, data: bytes, offset: int) -> None:
+        """Write all of ``data`` at ``offset``."""
+        os.lseek(descriptor, offset, os.SEEK_SET)
+        os.write(descriptor, data)
+
+    def read_at(descriptor: int, size: int, offset: int) -> bytes:
+        """Return up to ``size`` bytes from ``offset``."""
+        os.lseek(descriptor, offset, os.SEEK_SET)
+        return os.read(descriptor, size)
+
+else:
+    import fcntl
+
+    def lock(descriptor: int, *, wait: bool = False) -> bool:
+        """Take the exclusive lock of a descriptor opened for that alone.
+
+        The lock lives as long as the open file: it is freed by closing every copy of the descriptor, also
+        by the process's death, and never by an unlock (in a forked child that would free its parent's).
+
+        Returns:
+            Whether it was taken; always True with ``wait``.
+        """
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            return False
+        return True
+
+    def sync(descriptor: int) -> None:
+        """Return when what was written is on the device, as far as the device tells the truth.
+
+        Raises:
+            OSError: The device failed; what was written since the last sync may be gone.
+        """
+        if sys.platform == "darwin":
+            fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)  # fsync(2) there stops at the drive's cache
+        else:
+            os.fdatasync(descriptor)
+
+    def sync_directory(path: Path) -> None:
+        """Return when the names in a directory (files made, renamed, removed) are on the device."""
+        descriptor = os.open(path, os.O_RDONLY | _FLAGS)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def reserve(descriptor: int, size: int) -> None:
+        """Make the file ``size`` bytes long, its space taken now rather than when it is needed.
+
+        Raises:
+            OSError: There is no such space.
+        """
+        try:
+            os.posix_fallocate(descriptor, 0, size)
+        except AttributeError:  # macOS has none: the length is all that can be asked for
+            os.ftruncate(descriptor, size)
+        except OSError as error:
+            if error.errno not in _NO_RESERVING:
+                raise
+            os.ftruncate(descriptor, size)
+
+    def write_at(descriptor: int, data: bytes, offset: int) -> None:
+        """Write all of ``data`` at ``offset``.
+
+        Raises:
+            OSError: It could not be written (all).
+        """
+        done = os.pwrite(descriptor, data, offset)
+        while done < len(data):
+            step = os.pwrite(descriptor, data[done:], offset + done)
+            if not step:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            done += step
+
+    def read_at(descriptor: int, size: int, offset: int) -> bytes:
+        """Return up to ``size`` bytes from ``offset``; fewer at the end of the file."""
+        return os.pread(descriptor, size, offset)
+
+
+# Every descriptor opened here is known here, so that a forked child can close them all: a lock lives as long
+# as any copy of its descriptor, and a child that kept one would keep its dead parent's segments from being
+# adopted. The guard keeps a fork from falling between an open and its entry in the set.
+_open: set[int] = set()
+_guard = threading.RLock()
+
+
+def create_private(path: Path) -> int:
+    """Create a file that only its owner can read, and return its descriptor.
+
+    Raises:
+        FileExistsError: There is one already.
+    """
+    descriptor = _known(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
+    if hasattr(os, "fchmod"):
+        os.fchmod(descriptor, 0o600)  # whatever the umask
+    return descriptor
+
+
+def open_private(path: Path) -> int:
+    """Open a file for reading and writing, made private if it did not exist, and return its descriptor."""
+    return _known(path, os.O_RDWR | os.O_CREAT)
+
+
+def open_existing(path: Path) -> int:
+    """Open a file that exists for reading and writing, and return its descriptor."""
+    return _known(path, os.O_RDWR)
+
+
+def _known(path: Path, flags: int) -> int:
+    with _guard:
+        descriptor = os.open(path, flags | _FLAGS, 0o600)
+        _open.add(descriptor)
+    return descriptor
+
+
+def close(descriptor: int) -> None:
+    """Close a descriptor that this file opened, and free its lock."""
+    with _guard:
+        _open.discard(descriptor)
+        os.close(descriptor)
+
+
+def _close_inherited() -> None:
+    while _open:
+        os.close(_open.pop())  # close, never unlock: an unlock would free the living parent's lock
+    _guard.release()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_guard.acquire, after_in_parent=_guard.release, after_in_child=_close_inherited)
+
+
+def locked(path: Path, *, create: bool = False) -> int | None:
+    """Take the lock of a file that may be renamed or removed meanwhile.
+
+    Returns:
+        The descriptor that holds the lock of the file which has this name now, or None where another
+        process holds it or (without ``create``) there is no such file.
+    """
+    while True:
+        with _guard:
+            try:
+                descriptor = open_private(path) if create else open_existing(path)
+            except FileNotFoundError:
+                if create:
+                    raise
+                return None
+            if not lock(descriptor):
+                close(descriptor)
+                return None
+            if is_named(descriptor, path):
+                return descriptor
+            close(descriptor)  # the name went to another file between the two calls: start again
+
+
+def is_named(descriptor: int, path: Path) -> bool:
+    """Return whether an open file is the one that a path names now."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat(follow_symlinks=False))
+    except FileNotFoundError:
+        return False
+
+
+def private_directory(path: Path) -> Path:
+    """Return a directory that only its owner can enter, made if it does not exist.
+
+    Raises:
+        JournalUnavailable: It cannot be made or used; names the path and the remedy.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.mkdir(mode=0o700)
+        except FileExistsError:
+            pass
+        found = path.lstat()
+    except OSError as error:
+        raise JournalUnavailable(
+            f"cannot make the audit directory {path}: {error.strerror}; "
+            "give configure() a directory that this process may write"
+        ) from None
+    _judge(path, found)
+    return path
+
+
+def _judge(path: Path, found: os.stat_result) -> None:
+    if not stat.S_ISDIR(found.st_mode):
+        kind = "a symbolic link" if stat.S_ISLNK(found.st_mode) else "a file"
+        raise JournalUnavailable(f"{path} is {kind}, not a directory; remove it or configure another directory")
+    if os.name == "posix" and found.st_mode & 0o022:
+        raise JournalUnavailable(
+            f"{path} can be written by others (mode {stat.S_IMODE(found.st_mode):04o}); run: chmod go-w {path}"
+        )
+    if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
+        raise JournalUnavailable(f"{path} cannot be written by this process; give it to the user that runs it")

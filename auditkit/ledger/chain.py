@@ -1,0 +1,160 @@
+"""The ledger's hash chain. Pure.
+
+``digest = H(salt, body)`` and ``link = H(previous link, position, id, digest)``, both BLAKE2b-256, each with a
+domain of its own, both keyed where a secret is configured. An entry can be erased: its body and salt go, its
+digest and link stay, and the chain still holds; without its salt no guess at the body can be checked.
+
+Source: design section "Promises" 6; RFC 7693 (BLAKE2, keyed mode); RFC 6962 section 2.1 for the domains.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import blake2b
+from struct import Struct
+from typing import TYPE_CHECKING, NamedTuple
+
+from auditkit.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+SALT_SIZE = 16
+HASH_SIZE = 32
+GENESIS = bytes(HASH_SIZE)  # what the first entry is linked to
+UNSIGNED = b""  # the key id of an entry made without a secret
+
+_KEY_SIZES = range(16, 65)  # bytes; more than 64 is not BLAKE2b
+_KEY_ID_SIZE = 8
+_DIGEST_DOMAIN = b"auditkit.digest1"  # 16 bytes at most; a new construction gets a new number
+_LINK_DOMAIN = b"auditkit.link.1"
+_KEY_DOMAIN = b"auditkit.key.1"
+# Everything before the last part has a fixed size or states it, so that no two inputs make the same bytes.
+_SALT_LENGTH = Struct(">B").pack
+_PLACE = Struct(">QH").pack
+
+
+def key_id(key: bytes | None) -> bytes:
+    """Return what is kept beside an entry to say which secret signed it; it tells nothing about the secret.
+
+    Raises:
+        ConfigurationError: The key has not 16 to 64 bytes.
+    """
+    if key is None:
+        return UNSIGNED
+    if len(key) not in _KEY_SIZES:
+        raise ConfigurationError(f"a ledger key must have 16 to 64 bytes, got {len(key)}")
+    return blake2b(digest_size=_KEY_ID_SIZE, key=key, person=_KEY_DOMAIN).digest()
+
+
+def digest_of(salt: bytes, body: bytes, key: bytes | None) -> bytes:
+    """Return the digest of a recorded body under its salt, keyed where there is a key."""
+    data = _SALT_LENGTH(len(salt)) + salt + body
+    return blake2b(data, digest_size=HASH_SIZE, key=key or b"", person=_DIGEST_DOMAIN).digest()
+
+
+def link_of(previous: bytes, position: int, event_id: str, digest: bytes, key: bytes | None) -> bytes:
+    """Return the link of the entry at ``position``, which holds everything before it in place.
+
+    Args:
+        previous: The link of the entry before, ``GENESIS`` for the first; 32 bytes.
+        position: Counted from 1.
+        event_id: The entry's id.
+        digest: What `digest_of` gave; 32 bytes.
+        key: The secret's subkey, or None. A link without it could be made anew by whoever cuts an entry out.
+    """
+    name = event_id.encode("utf-8", "surrogatepass")
+    data = previous + digest + _PLACE(position, len(name)) + name
+    return blake2b(data, digest_size=HASH_SIZE, key=key or b"", person=_LINK_DOMAIN).digest()
+
+
+class ChainedRow(NamedTuple):
+    """What the chain says of one entry."""
+
+    position: int
+    id: str
+    key_id: bytes
+    salt: bytes | None
+    digest: bytes
+    link: bytes
+    body: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Break:
+    """The first bad record: where, which, and why.
+
+    Attributes:
+        position: Its place in the ledger, counted from 1.
+        id: Its event's id as it is there now, or None where the record itself is gone.
+        reason: What is wrong, to be read after "entry <position>".
+    """
+
+    position: int
+    id: str | None
+    reason: str
+
+
+class Walk:
+    """Follow a chain from its beginning, one row at a time, in order. For one thread.
+
+    Args:
+        keys: The subkeys that may have signed; entries made without a secret need none.
+
+    Attributes:
+        position: The last good entry; 0 before the first.
+        link: Its link.
+        signed: How many good entries were signed with one of the keys.
+    """
+
+    def __init__(self, keys: Sequence[bytes] = ()) -> None:
+        self._keys: dict[bytes, bytes | None] = {UNSIGNED: None, **{key_id(key): key for key in keys}}
+        self.position = 0
+        self.link = GENESIS
+        self.signed = 0
+
+    def follow(self, row: ChainedRow) -> Break | None:
+        """Go on to the next row; return what is wrong with it, after which the walk is over."""
+        expected = self.position + 1
+        if row.position != expected:
+            return Break(expected, None, f"is missing; the next one there is {row.position}")
+        reason = self._judge(row)
+        if reason is not None:
+            return Break(row.position, row.id, reason)
+        self.position = expected
+        self.link = row.link
+        self.signed += row.key_id != UNSIGNED
+        return None
+
+    def _judge(self, row: ChainedRow) -> str | None:
+        reason = _malformed(row)
+        if reason is not None:
+            return reason
+        if row.key_id not in self._keys:
+            return "was signed with a secret that was not given"
+        if self.signed and row.key_id == UNSIGNED:
+            return "is not signed, though entries before it are"
+        key = self._keys[row.key_id]
+        if row.body is not None and row.salt is not None and digest_of(row.salt, row.body, key) != row.digest:
+            return "was changed: its body does not match its digest"
+        if link_of(self.link, row.position, row.id, row.digest, key) != row.link:
+            return "was changed or moved: its link does not match what comes before it"
+        return None
+
+
+def _malformed(row: ChainedRow) -> str | None:
+    # A ledger that somebody edited may hold any SQLite value anywhere; nothing below may stumble over that.
+    if not isinstance(row.id, str):
+        return "was changed: its id is not text"
+    parts = (row.key_id, row.digest, row.link, row.salt or b"", row.body or b"")
+    if not all(isinstance(part, bytes) for part in parts):
+        return "was changed: a part of it is not the bytes it was"
+    if (row.salt is None) != (row.body is None):
+        return "was changed: of its body and its salt one is gone"
+    return None
+
+
+def first_break(rows: Iterable[ChainedRow], keys: Sequence[bytes] = ()) -> Break | None:
+    """Return the first bad row of a chain that begins with the first of ``rows``, or None."""
+    walk = Walk(keys)
+    return next((found for row in rows if (found := walk.follow(row)) is not None), None)

@@ -1,0 +1,80 @@
+"""What a reader asks for, as SQL with bound parameters. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from auditkit.errors import LedgerError
+from auditkit.event import whole_text, wire_text
+from auditkit.ledger.rows import fold
+
+Parameter = str | int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """The filters of a reader; None asks for everything.
+
+    Args:
+        actor: The actor's id, or name without case.
+        action: An action, or a pattern in which ``*`` stands for any text: ``"tweet.*"``.
+        target: The target's id, or name without case.
+        group: The group.
+        since: The earliest time, itself included.
+        until: The latest time, itself left out, so that two adjacent spans never share an event.
+        after_position: Only entries recorded after this one.
+        before_position: Only entries recorded before this one.
+
+    Raises:
+        LedgerError: A time is naive.
+    """
+
+    actor: str | None = None
+    action: str | None = None
+    target: str | None = None
+    group: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    after_position: int = 0
+    before_position: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse times that do not say where."""
+        for name, value in (("since", self.since), ("until", self.until)):
+            if value is not None and (not isinstance(value, datetime) or value.utcoffset() is None):
+                raise LedgerError(f"{name} must be a datetime with an offset (tzinfo), got {value!r}")
+
+    def condition(self) -> tuple[str, list[Parameter]]:
+        """Return the WHERE condition and its parameters; nothing that was given is part of the text."""
+        clauses: list[str] = ["body IS NOT NULL", "position > ?"]
+        parameters: list[Parameter] = [self.after_position]
+        for clause, values in self._clauses():
+            clauses.append(clause)
+            parameters += values
+        return " AND ".join(clauses), parameters
+
+    def _clauses(self) -> list[tuple[str, tuple[Parameter, ...]]]:
+        found: list[tuple[str, tuple[Parameter, ...]]] = []
+        if self.before_position is not None:
+            found.append(("position < ?", (self.before_position,)))
+        if self.actor is not None:
+            found.append(("(actor_id = ? OR actor_name = ?)", (whole_text(self.actor), fold(self.actor))))
+        if self.action is not None:
+            found.append(_action(whole_text(self.action)))
+        if self.target is not None:
+            found.append(("(target_id = ? OR target_name = ?)", (whole_text(self.target), fold(self.target))))
+        if self.group is not None:
+            found.append(("group_id = ?", (whole_text(self.group),)))
+        if self.since is not None:
+            found.append(("occurred_at >= ?", (wire_text(self.since),)))
+        if self.until is not None:
+            found.append(("occurred_at < ?", (wire_text(self.until),)))
+        return found
+
+
+def _action(pattern: str) -> tuple[str, tuple[Parameter, ...]]:
+    if "*" not in pattern:
+        return "action = ?", (pattern,)
+    # Of GLOB's signs only the star is meant: the others stand for themselves.
+    return "action GLOB ?", (pattern.replace("[", "[[]").replace("?", "[?]"),)

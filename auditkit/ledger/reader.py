@@ -1,0 +1,183 @@
+"""The trail as people read it: filters, pages, newest last."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from auditkit.encoding import decode
+from auditkit.errors import LedgerError
+from auditkit.ledger.database import is_blank, reading
+from auditkit.ledger.query import Query
+from auditkit.ledger.schema import ledger_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from auditkit.event import Event
+
+_PAGE = 200  # entries read at once: a long reader would keep the WAL from being reset (5 GB were seen)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An event with its place in the ledger, counted from 1 in the order of recording."""
+
+    position: int
+    event: Event
+
+
+class LedgerReader:
+    """Read the ledger of an audit directory.
+
+    Each page is read by a connection of its own, so that nothing is held while the caller works, no
+    connection crosses a fork, and the ledger's writer never waits.
+
+    Args:
+        directory: The audit directory.
+
+    Thread-safety: any thread may use it, several at once too.
+    """
+
+    def __init__(self, directory: Path | str) -> None:
+        self._directory = Path(directory)
+
+    @property
+    def path(self) -> Path:
+        """The ledger's file."""
+        return ledger_path(self._directory)
+
+    def events(  # noqa: PLR0913  (the filters of the trail)
+        self,
+        *,
+        actor: str | None = None,
+        action: str | None = None,
+        target: str | None = None,
+        group: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int | None = None,
+        after_position: int = 0,
+        before_position: int | None = None,
+        newest_first: bool = False,
+    ) -> Iterator[Entry]:
+        """Return the entries that match all filters, in the order of recording.
+
+        Args:
+            actor: The actor's id, or name without case.
+            action: An action, or a pattern in which ``*`` stands for any text: ``"tweet.*"``.
+            target: The target's id, or name without case.
+            group: The group.
+            since: The earliest time of an event, itself included; aware.
+            until: The latest time of an event, itself left out; aware.
+            limit: At most so many, the *last* ones recorded; still given oldest first.
+            after_position: Only entries recorded after this one.
+            before_position: Only entries recorded before this one.
+            newest_first: Give the newest first instead.
+
+        Returns:
+            An iterator that reads a page at a time. Without ``limit`` it also gives what is recorded while
+            it goes on (oldest first).
+
+        Raises:
+            LedgerError: There is no ledger, or it cannot be read; a time is naive; the limit is negative.
+        """
+        query = Query(
+            actor=actor,
+            action=action,
+            target=target,
+            group=group,
+            since=since,
+            until=until,
+            after_position=after_position,
+            before_position=before_position,
+        )
+        if limit is not None:
+            query = self._last(query, limit)
+        else:
+            self.last_position()  # a ledger that cannot be read is an error now, not at the first entry
+        return self._pages(query, newest_first=newest_first)
+
+    def after(  # noqa: PLR0913  (the filters of the trail)
+        self,
+        position: int,
+        *,
+        actor: str | None = None,
+        action: str | None = None,
+        target: str | None = None,
+        group: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> Iterator[Entry]:
+        """Return the entries recorded since a position, oldest first, for those who follow the trail.
+
+        The filters are those of `events`. Where the ledger ends before the position, it was damaged and
+        begun anew since: then everything in the new one is given.
+
+        Raises:
+            LedgerError: There is no ledger, or it cannot be read; a time is naive.
+        """
+        return self.events(
+            actor=actor,
+            action=action,
+            target=target,
+            group=group,
+            since=since,
+            until=until,
+            after_position=position if position <= self.last_position() else 0,
+        )
+
+    def last_position(self) -> int:
+        """Return the position of the last entry, 0 when there is none.
+
+        Raises:
+            LedgerError: There is no ledger, or it cannot be read.
+        """
+        found: int = self._rows("SELECT coalesce(max(position), 0) FROM entries", [], blank=(0,))[0][0]
+        return found
+
+    def _last(self, query: Query, limit: int) -> Query:
+        """Return the query that finds just the last ``limit`` matches, also when more come meanwhile."""
+        if limit < 0:
+            raise LedgerError(f"limit must be >= 0, got {limit}")
+        where, parameters = query.condition()
+        # All of the text is ours; what was asked for is bound.
+        sql = (
+            "SELECT min(position), max(position) FROM "  # noqa: S608
+            f"(SELECT position FROM entries WHERE {where} ORDER BY position DESC LIMIT ?)"
+        )
+        first, last = self._rows(sql, [*parameters, limit], blank=(None, None))[0]
+        if first is None:
+            return replace(query, before_position=0)
+        return replace(query, after_position=first - 1, before_position=last + 1)
+
+    def _pages(self, query: Query, *, newest_first: bool) -> Iterator[Entry]:
+        order = "DESC" if newest_first else "ASC"
+        while True:
+            where, parameters = query.condition()
+            sql = f"SELECT position, body FROM entries WHERE {where} ORDER BY position {order} LIMIT ?"  # noqa: S608
+            page = self._rows(sql, [*parameters, _PAGE])
+            for position, body in page:
+                yield Entry(position, self._event(position, body))
+            if len(page) < _PAGE:
+                return
+            edge = page[-1][0]
+            query = replace(query, before_position=edge) if newest_first else replace(query, after_position=edge)
+
+    def _rows(
+        self, sql: str, parameters: list[str | int], *, blank: tuple[int | None, ...] | None = None
+    ) -> list[tuple[Any, ...]]:
+        with reading(self.path) as connection:
+            if is_blank(connection):
+                return [] if blank is None else [blank]
+            return connection.execute(sql, parameters).fetchall()
+
+    def _event(self, position: int, body: bytes) -> Event:
+        try:
+            return decode(body)
+        except (ValueError, TypeError) as error:
+            raise LedgerError(
+                f"entry {position} of {self.path} is not a recorded event any more; run: auditkit verify"
+            ) from error

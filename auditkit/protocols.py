@@ -1,0 +1,219 @@
+"""The seams. Everything meets in `trail.py`; nothing else knows more of the others than this file says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Generator, Sequence
+
+    from auditkit.draft import Defaults, Draft, Scene
+    from auditkit.event import Event
+    from auditkit.redaction import Redactor
+
+
+# Where a record lies: the segment's name, and how many of its records come before. A plain tuple, since every
+# audited call makes one.
+Position = tuple[str, int]
+
+
+class Record(NamedTuple):
+    """An event with its place in the journal."""
+
+    position: Position
+    event: Event
+
+
+class Journal(Protocol):
+    """Where events are written down first. Safe to call from any thread."""
+
+    def append(self, draft: Draft) -> Position:
+        """Write one event down.
+
+        When it returns, the event is recorded as durably as the journal promises. Never waits for the
+        network nor for another process.
+
+        Raises:
+            JournalError: It could not be written down.
+        """
+        ...
+
+    def ensure_room(self) -> None:
+        """Return if one more record of the largest size will fit.
+
+        Raises:
+            JournalError: It will not.
+        """
+        ...
+
+    def feed(self, lane: str, *, durable: bool) -> Feed:
+        """Return what the lane of this name has still to deliver; a durable lane is remembered by its name."""
+        ...
+
+    def wait(self, seen: int, timeout: float) -> int:
+        """Wait until the journal has grown beyond ``seen``, at most ``timeout`` seconds; return its growth.
+
+        The growth is a number that rises with every append; lanes keep the last one they saw.
+        """
+        ...
+
+
+class Feed(Protocol):
+    """One lane's way through the journal: each record is handed out once, and acknowledged when accepted.
+
+    Used by one thread at a time (the lane's coordinator).
+    """
+
+    def take(self, limit: int) -> Sequence[Record]:
+        """Return up to ``limit`` records not handed out yet, oldest first; empty when there are none."""
+        ...
+
+    def acknowledge(self, positions: Sequence[Position]) -> None:
+        """Say that the destination has these records for good (or that they are dead letters)."""
+        ...
+
+    def passed(self, position: Position) -> bool | None:
+        """Return whether the record was acknowledged, wherever its lane runs; None when nobody here can know."""
+        ...
+
+    def scan(self, *, eager: bool = False) -> None:
+        """Look for segments that nobody delivers, and take them over; ``eager`` takes live ones at once."""
+        ...
+
+    def pending(self) -> int:
+        """Return how many records that this feed holds are not acknowledged."""
+        ...
+
+    def bury(self, event: Event, reason: str) -> None:
+        """Write a dead letter, durably, before its record is acknowledged."""
+        ...
+
+    def close(self) -> None:
+        """Let go of everything held, so that another process may go on."""
+        ...
+
+
+class Transport(Protocol):
+    """A destination.
+
+    Attributes:
+        name: What people call it; its lane is remembered by it.
+        max_batch: How many events one ``send`` may take; 1 where the API takes one event a request.
+        concurrency: How many ``send`` calls may be under way at once, each from a thread of its own.
+        durable: False where it is served only while its process lives (memory, console).
+    """
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def max_batch(self) -> int: ...  # noqa: D102
+    @property
+    def concurrency(self) -> int: ...  # noqa: D102
+    @property
+    def durable(self) -> bool: ...  # noqa: D102
+
+    def send(self, events: Sequence[Event]) -> Awaitable[None] | None:
+        """Return when the destination has accepted all events; may be ``async def``.
+
+        Raises:
+            TemporaryFailure: Call again with the same events.
+            Paused: The destination's configuration is wrong; keep everything and probe slowly.
+            Rejected: These events will never be accepted.
+        """
+        ...
+
+    def close(self) -> Awaitable[None] | None:
+        """Let go of connections; called once, after the last ``send``."""
+        ...
+
+
+class Recorder(Protocol):
+    """What capture asks of a trail: where events go, and how the trail wants them made.
+
+    Attributes:
+        enabled: False where nothing is recorded (``AUDITKIT_DISABLED``).
+        raises: Whether an audit error is raised (``on_audit_error="raise"``) or logged.
+        on_error: What a call that raised is recorded as, where its declaration does not say.
+        denied: The exceptions that mean a denial.
+        defaults: What stands where no scope says otherwise.
+        scene: What an event takes outside any scope.
+        redactor: The trail's rules.
+        syncs_each: Whether each event must be on the device before its call returns.
+        time_ns: Returns nanoseconds since the epoch.
+    """
+
+    enabled: bool
+    raises: bool
+    on_error: str
+    denied: tuple[type[BaseException], ...]
+    defaults: Defaults
+    scene: Scene
+    redactor: Redactor
+    syncs_each: bool
+    time_ns: Callable[[], int]
+
+    def write(self, draft: Draft) -> Position:
+        """Record one event.
+
+        Raises:
+            JournalError: It could not be written down.
+        """
+        ...
+
+    def settle(self) -> None:
+        """Return when what this thread recorded is on the device; may wait for it.
+
+        Raises:
+            JournalError: The device failed.
+        """
+        ...
+
+    def ensure_room(self) -> None:
+        """Return if one more event can be recorded.
+
+        Raises:
+            JournalError: It cannot.
+        """
+        ...
+
+    async def asettle(self) -> None:
+        """Return as `settle` does, without holding the event loop; shielded from cancellation."""
+        ...
+
+    def require(self, scene: Scene, action: str) -> str:
+        """Count, and log once per action, the fields of a scene that nobody bound.
+
+        Returns:
+            What is wrong where the trail requires one of them, else an empty text.
+        """
+        ...
+
+    def note_unchanged(self, action: str) -> None:
+        """Count an update that changed nothing, and log its hint once per action."""
+        ...
+
+    def trouble(self, code: str, message: str, *, cause: str, error: BaseException | None = None) -> None:
+        """Count an audit error, and log it once per cause and window."""
+        ...
+
+    def receipt(self, event_id: str, position: Position) -> Receipt:
+        """Return a receipt for a recorded event."""
+        ...
+
+
+class Receipt(Protocol):
+    """Proof that an event is recorded, and a way to wait until it is delivered."""
+
+    id: str
+
+    def done(self) -> bool:
+        """Return whether every transport has accepted the event."""
+        ...
+
+    def result(self, timeout: float | None = None) -> None:
+        """Return when every transport has accepted the event."""
+        ...
+
+    def __await__(self) -> Generator[object, None, None]:
+        """Wait without holding the event loop."""
+        ...

@@ -1,0 +1,295 @@
+"""An object's state as a flat dict of scalars, taken by value at this moment.
+
+There are two ways through. The short one takes what most states are, a few short texts and numbers; whatever
+it does not know at sight it leaves to the long one, which takes everything.
+"""
+
+from __future__ import annotations
+
+import json
+from itertools import islice
+from json.encoder import encode_basestring_ascii as quote
+from typing import TYPE_CHECKING, Any, Final
+
+from auditkit.event import whole_text
+from auditkit.snapshot.fields import OPAQUE, PLANS, Plan, plan_for
+from auditkit.snapshot.scalars import INT_LIMIT, bounded_text, marker, type_name
+from auditkit.snapshot.unknown import REST, UNKNOWN, Snapshot, Unknown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from auditkit.event import Scalar
+
+MAX_DEPTH: Final = 6  # mappings and objects inside each other
+MAX_NAMES: Final = 100  # fields of a snapshot
+MAX_ITEMS: Final = 1000  # elements of one list; its text is bounded besides
+MAX_NODES: Final = 5000  # values looked at for one snapshot: bounds its time
+MAX_ROOM: Final = 96 * 1024  # bytes of a snapshot as JSON: two of them leave room for the rest of a 256 KiB event
+MAX_NAME: Final = 200  # characters of a name
+
+_NOTHING: Final[frozenset[str]] = frozenset()
+_SMALL: Final = 8 * 1024  # characters that fit into the room however they are escaped
+_SHORT_NAME: Final = 64
+_KNOWN_NAMES: Final = 4096
+
+# Names that were judged before: True is data, False is private to its object. Mappings have no private names.
+_names_of_objects: dict[Any, bool] = {}
+_names_of_mappings: dict[Any, bool] = {}
+
+
+def snapshot(
+    state: object, *, fields: frozenset[str] | None = None, exclude: frozenset[str] = _NOTHING
+) -> Snapshot:
+    """Return the state's fields by value: names, dotted where it is nested, to scalars.
+
+    Args:
+        state: Any object. None has no fields; a single value is the field ``value``.
+        fields: The only names to take; a name takes everything below it.
+        exclude: Names to leave out, with everything below them.
+
+    Returns:
+        At most 100 fields and 96 KiB of JSON. A field that cannot be read is `UNKNOWN`, one that was never loaded
+        `DEFERRED`; when something did not fit, the name ``...`` is there and unknown.
+
+    Never raises, whatever the object does, except for KeyboardInterrupt, SystemExit and GeneratorExit, which
+    are not about it. Runs no code of the object's class. Thread-safe.
+    """
+    if fields is None and not exclude:
+        try:
+            plan = PLANS.get(type(state)) or plan_for(type(state))
+            if plan.pairs is not None and (flat := _small(plan.pairs(state), plan.private)) is not None:
+                return flat
+        except (KeyboardInterrupt, SystemExit, GeneratorExit):
+            raise
+        except BaseException:  # noqa: BLE001, S110  (the long way says what it is that cannot be read)
+            pass
+    return _Flattening(fields, exclude).of(state)
+
+
+def _small(pairs: Iterable[tuple[Any, Any]], private: bool) -> Snapshot | None:  # noqa: C901, FBT001, PLR0911, PLR0912  (measured: the hot path of every before and after)
+    names = _names_of_mappings if private else _names_of_objects
+    flat: Snapshot = {}
+    size = 0
+    for name, value in islice(pairs, MAX_NAMES + 2):  # one too many tells that there are more
+        known = names.get(name)
+        if not known:
+            if known is None and (known := _judge(name, private=private)) is None:
+                return None
+            if not known:
+                continue
+        kind = type(value)
+        if kind is str:
+            if not value.isascii():
+                return None
+            size += len(value)
+        elif kind is int:
+            if not -INT_LIMIT <= value < INT_LIMIT:
+                return None
+        elif kind is float:
+            if value - value != 0.0:  # noqa: PLR0124  (true of NaN and the infinities, and of nothing else)
+                return None
+        elif kind is not bool and value is not None and kind is not Unknown:
+            return None
+        flat[name] = value
+    return flat if size <= _SMALL and len(flat) <= MAX_NAMES else None
+
+
+def _judge(name: object, *, private: bool) -> bool | None:
+    """Return whether a name is data, and remember it; None when the long way has to look at it."""
+    if type(name) is not str or not 0 < len(name) <= _SHORT_NAME or not (name.isascii() and name.isprintable()):
+        return None
+    names = _names_of_mappings if private else _names_of_objects
+    if len(names) >= _KNOWN_NAMES:
+        names.clear()
+    names[name] = private or not name.startswith("_")
+    return names[name]
+
+
+class _Flattening:
+    """One walk through a state, with what it may still use up."""
+
+    def __init__(self, fields: frozenset[str] | None, exclude: frozenset[str]) -> None:
+        self._flat: Snapshot = {}
+        self._fields = fields
+        self._exclude = exclude
+        self._room = MAX_ROOM
+        self._nodes = MAX_NODES
+        self._inside: list[object] = []  # the objects that lead to where we are, to see a cycle
+
+    def of(self, state: object) -> Snapshot:
+        if state is None:
+            return self._flat
+        try:
+            plan = _plan_of(state)
+            if plan.pairs is None:
+                self._put("value", state)
+            else:
+                self._enter("", state, plan)
+        except (KeyboardInterrupt, SystemExit, GeneratorExit):
+            raise
+        except BaseException:  # noqa: BLE001  (what is in the snapshot stays; what is not is unknown)
+            self._flat[REST] = UNKNOWN
+        if self._fields is None and not self._exclude:
+            return self._flat
+        return {name: value for name, value in self._flat.items() if name == REST or self._chosen(name)}
+
+    def _chosen(self, path: str) -> bool:
+        ways = [path[:end] for end in range(len(path) + 1) if end == len(path) or path[end] == "."]
+        asked = self._fields is None or any(way in self._fields for way in ways)
+        return asked and not any(way in self._exclude for way in ways)
+
+    def _wanted(self, path: str) -> bool:
+        """Return whether the field is worth reading: it is chosen, or something below it may be."""
+        if path in self._exclude:
+            return False
+        return self._fields is None or self._chosen(path) or any(each.startswith(f"{path}.") for each in self._fields)
+
+    def _enter(self, path: str, state: object, plan: Plan) -> None:
+        self._inside.append(state)
+        private = plan.private
+        taken = 0
+        for name, value in _settled(plan, state):
+            text = _name(name)
+            if not private and text.startswith("_"):
+                continue
+            taken += 1
+            if not text or len(text) > MAX_NAME or len(self._flat) >= MAX_NAMES or taken > MAX_ITEMS:
+                self._flat[REST] = UNKNOWN
+                continue
+            inner = f"{path}.{text}" if path else text
+            if not self._wanted(inner):
+                continue
+            if inner in self._flat and type(name) is not str:
+                inner = f"{inner} ({type_name(type(name))})"
+            self._field(inner, value)
+        self._inside.pop()
+        if path and not taken:
+            self._put(path, "{}")
+
+    def _field(self, path: str, value: object) -> None:
+        plan = _plan_of(value)
+        if plan.pairs is None:
+            self._put(path, value)
+        elif self._is_cycle(value):
+            self._put(path, "<cycle>")
+        elif len(self._inside) >= MAX_DEPTH:
+            self._put(path, marker(value))
+            self._flat[REST] = UNKNOWN
+        else:
+            self._enter_safely(path, value, plan)
+
+    def _enter_safely(self, path: str, value: object, plan: Plan) -> None:
+        depth = len(self._inside)
+        try:
+            self._enter(path, value, plan)
+        except (KeyboardInterrupt, SystemExit, GeneratorExit):
+            raise
+        except BaseException:  # noqa: BLE001  (one object that cannot be read takes none of the others with it)
+            del self._inside[depth:]
+            self._put(path, "<unreadable>")
+
+    def _is_cycle(self, value: object) -> bool:
+        return any(each is value for each in self._inside)
+
+    def _put(self, path: str, value: object) -> None:
+        """Keep one value if there is room for it, under a name that is not taken."""
+        stored: Scalar | Unknown
+        if type(value) is Unknown:
+            stored = value
+        else:
+            stored = self._scalar(value)
+        count = 1
+        unique = path
+        while unique in self._flat:
+            count += 1
+            unique = f"{path} #{count}"
+        self._room -= len(quote(unique)) + (len(quote(stored)) if type(stored) is str else 24)
+        if self._room < 0 or len(self._flat) >= MAX_NAMES:
+            self._flat[REST] = UNKNOWN
+        else:
+            self._flat[unique] = stored
+
+    def _scalar(self, value: object) -> Scalar:
+        try:
+            plan = _plan_of(value)
+            if plan.scalar is not None:
+                return plan.scalar(value)
+            if plan.items is not None:
+                return bounded_text(json.dumps(self._jsonable(value), allow_nan=False))
+        except (KeyboardInterrupt, SystemExit, GeneratorExit):
+            raise
+        except BaseException:  # noqa: BLE001  (a tzinfo or a library may raise anything)
+            return "<unreadable>"
+        return marker(value)
+
+    def _jsonable(self, value: object) -> Any:
+        """Return an element of a list, or a list, as JSON takes it."""
+        self._nodes -= 1
+        plan = _plan_of(value)
+        if plan.pairs is None and plan.items is None:
+            return "<unknown>" if type(value) is Unknown else self._scalar(value)
+        if self._is_cycle(value):
+            return "<cycle>"
+        if len(self._inside) >= MAX_DEPTH or self._nodes < 0:
+            self._flat[REST] = UNKNOWN
+            return marker(value)
+        self._inside.append(value)
+        try:
+            return self._list(value, plan) if plan.items is not None else self._object(value, plan)
+        finally:
+            self._inside.pop()
+
+    def _list(self, value: object, plan: Plan) -> list[Any]:
+        items = list(islice(plan.items(value), MAX_ITEMS + 1))  # type: ignore[misc]  # asked by the caller
+        listed = [self._jsonable(each) for each in items[:MAX_ITEMS]]
+        if not plan.ordered:
+            listed.sort(key=json.dumps)
+        if len(items) > MAX_ITEMS:
+            self._flat[REST] = UNKNOWN
+            listed.append("<more>")
+        return listed
+
+    def _object(self, value: object, plan: Plan) -> dict[str, Any]:
+        shown: dict[str, Any] = {}
+        for name, inner in islice(_settled(plan, value), MAX_ITEMS):
+            text = _name(name)
+            if not plan.private and text.startswith("_"):
+                continue
+            if len(text) > MAX_NAME or len(shown) >= MAX_NAMES:
+                self._flat[REST] = UNKNOWN
+                continue
+            if text in shown:
+                text = f"{text} ({type_name(type(name))})"
+            shown[text] = self._jsonable(inner)
+        return shown
+
+
+def _plan_of(value: object) -> Plan:
+    kind = type(value)
+    try:
+        return PLANS.get(kind) or plan_for(kind)
+    except (KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise
+    except BaseException:  # noqa: BLE001  (a metaclass's __hash__ may raise anything)
+        return OPAQUE
+
+
+def _settled(plan: Plan, state: object) -> list[tuple[Any, Any]]:
+    """Return the pairs at one moment: another thread that adds a field meanwhile must not stop us."""
+    for _ in range(3):
+        try:
+            return list(islice(plan.pairs(state), MAX_NODES))  # type: ignore[misc]  # asked by the caller
+        except RuntimeError:
+            continue
+    return list(plan.pairs(state))  # type: ignore[misc]  # the same
+
+
+def _name(name: object) -> str:
+    """Return a key as text."""
+    if type(name) is str:
+        return whole_text(name)
+    plan = _plan_of(name)
+    if plan.scalar is None:
+        return marker(name)
+    return whole_text(str(plan.scalar(name)))

@@ -1,0 +1,155 @@
+"""What WorkOS answered, made safe to show: bounded, no event data, no control characters. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from auditkit.transports.retry_after import retry_after
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from datetime import datetime
+
+MAX_ANSWER = 1024 * 1024  # bytes of a body that are read
+_MESSAGE = 300  # characters of WorkOS's message that are kept
+_WORD = 120  # characters of a field's or code's name
+_ERRORS = 20  # entries of an error list
+_SHORTEST = 3  # characters; shorter values cannot be told from WorkOS's own words
+_PUBLIC = frozenset({"action", "action_type", "organization_id", "occurred_at", "type", "version"})
+
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+_REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
+_KEY_REUSED = re.compile(r"idempotency key.*different request parameters", re.IGNORECASE | re.DOTALL)
+_ABOUT_EVENT = re.compile(r"organi[sz]ation|schema|audit.?log action|action not", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawAnswer:
+    """An answer as it came: the names of the headers in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """An answer that was read.
+
+    Attributes:
+        status: The HTTP status.
+        document: The JSON body, or None when there is none. It may hold event data: never shown.
+        message: What WorkOS said, safe to show; may be empty.
+        errors: ``{"field": ..., "code": ...}``, safe to show.
+        request_id: WorkOS's ``X-Request-ID``, or None.
+        retry_after: Seconds that WorkOS asked to wait, or None.
+        key_reused: WorkOS said that the idempotency key was used with another body.
+        about_event: WorkOS spoke of this event's organization, action or schema, not of the address.
+    """
+
+    status: int
+    document: object = field(default=None, repr=False)
+    message: str = ""
+    errors: tuple[dict[str, str], ...] = ()
+    request_id: str | None = None
+    retry_after: float | None = None
+    key_reused: bool = False
+    about_event: bool = False
+
+    @property
+    def accepted(self) -> bool:
+        """Return whether WorkOS said, in words, that it has the event.
+
+        A status alone proves nothing: proxies and captive portals answer 200 to everything.
+        """
+        document = self.document
+        return self.status in {200, 201} and isinstance(document, Mapping) and document.get("success") is True
+
+    def summary(self) -> str:
+        """Return the answer in one line, safe to log."""
+        text = f"WorkOS answered {self.status}"
+        if self.message:
+            text += f": {self.message}"
+        if self.errors:
+            text += f" ({'; '.join(_entry(each) for each in self.errors)})"
+        return f"{text} [request {self.request_id}]" if self.request_id else text
+
+
+def read_answer(raw: RawAnswer, now: datetime, sent: Iterable[str] = ()) -> Answer:
+    """Read an answer.
+
+    Args:
+        raw: The answer as it came.
+        now: The aware time that a ``Retry-After`` date is compared with.
+        sent: The texts that were sent and must not come back in a message; not looked at on success.
+    """
+    document = _document(raw.body)
+    request_id = raw.headers.get("x-request-id", "")
+    known = request_id if _REQUEST_ID.fullmatch(request_id) else None
+    if raw.status < 300:  # noqa: PLR2004  (the first status that is no success)
+        return Answer(status=raw.status, document=document, request_id=known)
+    found: Mapping[str, Any] = document if isinstance(document, Mapping) else {}
+    words = " ".join(
+        each for name in ("code", "message", "error") if isinstance(each := found.get(name), str)
+    )
+    hidden = sorted({each for each in sent if len(each) >= _SHORTEST}, key=len, reverse=True)
+    return Answer(
+        status=raw.status,
+        document=document,
+        message=_safe(found.get("message"), hidden, _MESSAGE),
+        errors=tuple(_errors(found.get("errors"), hidden)),
+        request_id=known,
+        retry_after=retry_after(raw.headers.get("retry-after"), now),
+        key_reused=bool(_KEY_REUSED.search(words)),
+        about_event=bool(_ABOUT_EVENT.search(words)) or "entity_id" in found,
+    )
+
+
+def texts_of(body: bytes) -> Iterator[str]:
+    """Yield every value in a JSON body that is the event's own data, as text."""
+    yield from _texts(_document(body))
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for name, each in value.items():
+            if name not in _PUBLIC or not isinstance(each, str | int):
+                yield from _texts(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _texts(each)
+    elif value is not None and not isinstance(value, bool):
+        yield str(value)
+
+
+def _document(body: bytes) -> object:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):  # not JSON, not UTF-8, or brackets without end
+        return None
+
+
+def _safe(text: object, hidden: list[str], limit: int) -> str:
+    if not isinstance(text, str):
+        return ""
+    for each in hidden:
+        text = text.replace(each, "[...]")
+    shown = _CONTROLS.sub(" ", text).strip()
+    return shown if len(shown) <= limit else f"{shown[:limit]}…"
+
+
+def _errors(entries: object, hidden: list[str]) -> Iterator[dict[str, str]]:
+    """Yield where and why, in WorkOS's two shapes; never ``data``, which is the offending value itself."""
+    for entry in entries[:_ERRORS] if isinstance(entries, list) else ():
+        if isinstance(entry, Mapping):
+            where = entry.get("field", entry.get("instancePath"))
+            why = entry.get("code", entry.get("keyword"))
+            yield {"field": _safe(where, hidden, _WORD), "code": _safe(why, hidden, _WORD)}
+
+
+def _entry(entry: Mapping[str, str]) -> str:
+    return f"{entry['field']}: {entry['code']}" if entry["field"] else entry["code"]
