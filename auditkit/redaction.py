@@ -1,7 +1,7 @@
 """Secrets out of metadata before anything is written: by the name of a value, and by its own shape. Pure.
 
-Values are replaced, never names. What is judged by name is judged once and remembered; a shape is looked for by
-short texts that it must contain before any pattern is tried (a pattern costs 25 us on 400 characters).
+Values are replaced, never names. A name is judged once and remembered; a shape is looked for by short texts
+that it must contain before any pattern is tried (a pattern costs 25 us on 400 characters).
 """
 
 from __future__ import annotations
@@ -37,24 +37,28 @@ _WORDS: Final = frozenset({
 _WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+")
 _MAX_DECISIONS: Final = 4096  # names remembered
 
-# No pattern needs an end that a snapshot may have cut off; each runs on to the end of what it found.
+# No pattern needs an end that a snapshot may have cut off; each runs on to the end of what it found. Repetitions
+# that something must follow are bounded, so that no text takes longer than its length.
 _SHAPES: Final = re.compile(
     r"-----BEGIN [A-Z0-9 ]*(?:-----[\s\S]*?(?:-----END [A-Z0-9 ]*-----|\Z)|\Z)"
-    r"|eyJ[\w-]{8,}\.[\w.=-]*"  # a JWT, whether or not its signature is there
+    r"|eyJ[\w-]{8,512}+\.[\w.=-]*"  # a JWT, whether or not its signature is there
     r"|\b[srp]k_(?:live|test)_\w{8,}|\bsk[-_][\w-]{16,}|\bwhsec_[\w+/=]{8,}"
     r"|\bgh[a-z]_\w{16,}|\bgithub_pat_\w{16,}|\bglpat-[\w.-]{16,}|\bnpm_\w{30,}|\bpypi-[\w-]{30,}"
     r"|\bxox[a-z]-[\w-]{8,}|\b(?:AKIA|ASIA)[A-Z0-9]{12,}|\bAIza[\w-]{30,}"
-    r"|\b[A-Za-z][\w+.-]*://[^\s/?#@:]*:[^\s/?#]*@"
+    # A name and a password (but no port), or a name that is long enough to be a token.
+    r"|\b[A-Za-z][\w+.-]{0,20}://(?:[^\s/?#@:]{0,256}:(?!\d{1,5}[/?#])[^\s@]{0,512}|[^\s/?#@:]{16,256})@"
     r"|(?i:\bbearer[\s:=]+[\w.~+/=-]{8,})",
     re.ASCII,
 )
 _BASIC: Final = re.compile(r"\bbasic\s+([a-z0-9+/_-]{4,})=*", re.ASCII | re.IGNORECASE)
-# In a text that holds JSON: a member's name, the first of a pair in a list of pairs (as headers are listed), and
-# what is said to be a name.
-_JSON_NAMES: Final = re.compile(
+# In a text that holds JSON, what is said to be a name, a member's name, and the first of a pair in a list of pairs
+# (as headers are listed); in any text, what a value is assigned to, as in an address's query or a cookie.
+_NAMES: Final = re.compile(
     r"""["'](?:name|key|header|field)\\*["']\s*:\s*\\*["']([^"']+)["']"""
     r"""|["']([^"']+)["']\s*:"""
     r"""|[\[(,]\s*[\[(]\s*["']([^"']+)["']\s*,"""
+    r"""|(?<![\w.-])([\w.-]{1,64})=(?=\S)""",
+    re.IGNORECASE,
 )
 _ESCAPED: Final = re.compile(r"\\u([0-9a-fA-F]{4})")
 
@@ -79,15 +83,13 @@ def _is_sensitive(name: str) -> bool:
 
 
 def _may_be_secret(text: str) -> bool:
-    """Return False if the text has none of what every secret's shape, and every JSON object, must contain.
+    """Return False if the text has none of what a secret's shape, or a name inside of it, must contain.
 
     Single characters go first: they are found at a third of the cost of longer texts.
     """
-    if '"' in text or "'" in text:
+    if '"' in text or "'" in text or "=" in text:
         return True
-    if "J" in text and "eyJ" in text:
-        return True
-    if ":" in text and "://" in text:
+    if ("J" in text and "eyJ" in text) or (":" in text and "://" in text):
         return True
     if "_" in text and ("k_" in text or "gh" in text or "whsec" in text or "npm_" in text):
         return True
@@ -113,11 +115,9 @@ def _has_shape(text: str) -> bool:
 
 
 def _names_in(text: str) -> Iterable[str]:
-    """Return what a text that holds JSON has as names, those of JSON inside its texts too."""
-    if "[" not in text and "{" not in text and "(" not in text:
-        return
-    for found in _JSON_NAMES.finditer(text):
-        name = found[1] or found[2] or found[3]
+    """Return the names of values inside a text, those of JSON inside its texts too."""
+    for found in _NAMES.finditer(text):
+        name = found[1] or found[2] or found[3] or found[4]
         yield _ESCAPED.sub(lambda code: chr(int(code[1], 16)), name).replace("\\", "")
 
 
@@ -150,13 +150,10 @@ class Redactor:
 
     __slots__ = ("_decisions", "_exposed", "_key", "_redact")
 
-    def __init__(
-        self, *, redact: Iterable[str] = (), expose: Iterable[str] = (), key: bytes | None = None
-    ) -> None:
+    def __init__(self, *, redact: Iterable[str] = (), expose: Iterable[str] = (), key: bytes | None = None) -> None:
         """Normalise the names."""
         if key is not None and not key:
-            message = "the redaction key must not be empty: give None for no digests"
-            raise ConfigurationError(message)
+            raise ConfigurationError("key must not be empty, got b'': give None for no digests")
         self._redact = frozenset(f".{each}." for each in _checked("redact", redact))
         self._exposed = frozenset(_checked("expose", expose))
         self._key = None if key is None else blake2b(key, digest_size=32).digest()  # blake2b takes 64 bytes at most
@@ -187,7 +184,7 @@ class Redactor:
         None stays None. A value that cannot be judged is replaced: never raises, never lets it pass.
         """
         decisions = self._decisions
-        texts = []
+        texts: list[str] = []
         try:
             for name, value in metadata.items():
                 if value is None:
@@ -196,7 +193,7 @@ class Redactor:
                     break
                 kind = type(value)
                 if kind is str:
-                    texts.append(value)
+                    texts.append(value)  # type: ignore[arg-type]  # it is exactly a str
                 elif kind is not int and kind is not bool and kind is not float:
                     break
             else:
@@ -208,10 +205,10 @@ class Redactor:
         return metadata if redacted == metadata else redacted
 
     def text(self, value: str) -> str:
-        """Return a free text with what has the shape of a secret replaced; all of it if it names secrets as JSON."""
+        """Return a free text with what has a secret's shape replaced, all of it where a name in it is a secret's."""
         if not _may_be_secret(value):
             return value
-        if any(map(self._is_secret_name, _names_in(value))):
+        if any(map(self._is_secret_inside, _names_in(value))):
             return REDACTED
         return _BASIC.sub(lambda found: REDACTED if _is_basic(found) else found[0], _SHAPES.sub(REDACTED, value))
 
@@ -226,15 +223,17 @@ class Redactor:
     def _scalar(self, name: str, value: Scalar) -> Scalar:
         if value is None:
             return None
-        if self._is_secret_name(name) or (type(value) is str and self._is_secret(value)):
+        if self._decisions[name] or (type(value) is str and self._is_secret(value)):
             return self._replacement(value)
         return value
 
     def _is_secret(self, text: str) -> bool:
-        return _may_be_secret(text) and (_has_shape(text) or any(map(self._is_secret_name, _names_in(text))))
+        return _may_be_secret(text) and (_has_shape(text) or any(map(self._is_secret_inside, _names_in(text))))
 
-    def _is_secret_name(self, name: str) -> bool:
-        return self._decisions[name]
+    def _is_secret_inside(self, name: str) -> bool:
+        # Where a name stands inside a text is not known: the last part of a dotted one is enough.
+        plain = f".{_plain(name)}."
+        return self._decisions[name] or any(each.endswith(plain) for each in self._redact)
 
     def _replacement(self, value: Scalar) -> str:
         if self._key is None:
@@ -253,15 +252,15 @@ class Redactor:
         return any(_is_sensitive(each) and own not in self._exposed for each, own in zip(names, plain, strict=True))
 
 
-def _checked(argument: str, names: Iterable[str]) -> Iterable[str]:
+def _checked(argument: str, names: Iterable[object]) -> list[str]:
     """Return names as they are compared."""
     if isinstance(names, str | bytes):
-        message = f"{argument} must be a collection of names, got the single {describe(names)}: write ({names!r},)"
-        raise ConfigurationError(message)
+        raise ConfigurationError(
+            f"{argument} must be a collection of names, got the single {describe(names)}: write ({names!r},)"
+        )
     plain = []
     for each in names:
         if not isinstance(each, str) or not _plain(each):
-            message = f"{argument} must be made of non-empty str names, got {describe(each)}"
-            raise ConfigurationError(message)
+            raise ConfigurationError(f"{argument} must be made of non-empty str names, got {describe(each)}")
         plain.append(".".join(_plain(segment) for segment in _path(each)))
     return plain

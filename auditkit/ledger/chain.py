@@ -1,8 +1,8 @@
 """The ledger's hash chain. Pure.
 
-``digest = H(salt, body)`` and ``link = H(previous link, position, id, digest)``, both BLAKE2b-256, each with a
-domain of its own, both keyed where a secret is configured. An entry can be erased: its body and salt go, its
-digest and link stay, and the chain still holds; without its salt no guess at the body can be checked.
+``digest = H(salt, body)`` and ``link = H(previous link, position, id, digest)``, both BLAKE2b-256, each with
+a domain of its own, both keyed where a secret is configured. An entry can be erased: its body and salt go,
+its digest and link stay, and the chain still holds; without its salt no guess at the body can be checked.
 
 Source: design section "Promises" 6; RFC 7693 (BLAKE2, keyed mode); RFC 6962 section 2.1 for the domains.
 """
@@ -143,14 +143,18 @@ class Walk:
 
 
 def _malformed(row: ChainedRow) -> str | None:
-    # A ledger that somebody edited may hold any SQLite value anywhere; nothing below may stumble over that.
-    if not isinstance(row.id, str):
+    # A ledger that somebody edited may hold any value anywhere; nothing after this may stumble over one.
+    values: dict[str, object] = row._asdict()
+    if not isinstance(values["id"], str):
         return "was changed: its id is not text"
-    parts = (row.key_id, row.digest, row.link, row.salt or b"", row.body or b"")
-    if not all(isinstance(part, bytes) for part in parts):
-        return "was changed: a part of it is not the bytes it was"
-    if (row.salt is None) != (row.body is None):
-        return "was changed: of its body and its salt one is gone"
+    if not (isinstance(values["digest"], bytes) and len(row.digest) == HASH_SIZE):
+        return "was changed: its digest is not 32 bytes"
+    if not (isinstance(values["link"], bytes) and isinstance(values["key_id"], bytes)):
+        return "was changed: its link or key id is not the bytes it was"
+    if row.salt is None and row.body is None:
+        return None  # erased
+    if not (isinstance(values["salt"], bytes) and isinstance(values["body"], bytes)):
+        return "was changed: its body or salt is not the bytes it was"
     return None
 
 

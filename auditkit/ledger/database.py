@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from auditkit import files
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_WRITER_PATIENCE = 0.05  # seconds for somebody else's lock on the file; ours keeps other auditkits out already
+_WRITER_PATIENCE = 0.05  # seconds for a lock on the file: ledger.lock keeps other auditkits out already
 _READER_PATIENCE = 5.0  # seconds
 _DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _MISFIT = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH, sqlite3.SQLITE_ERROR}
@@ -101,13 +102,15 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
     Raises:
         LedgerError: There is none, or it cannot be read; says what to do.
     """
-    if not path.exists():
+    if not os.path.exists(path):  # noqa: PTH110  (Path.exists raises where a parent may not be entered)
         raise LedgerError(
-            f"no ledger in {path.parent.parent}: nothing was recorded there yet, or not with ledger=True; "
-            "give the directory that configure() or AUDITKIT_DIRECTORY names"
+            f"no ledger in {path.parent.parent}: nothing was recorded there yet, or not with ledger=True, or "
+            "this user may not look; give the directory that configure() or AUDITKIT_DIRECTORY names"
         )
     try:
         connection = _connect(path, _read_mode(path), _READER_PATIENCE)
+        # Text that somebody edited into something else is shown and judged, not stumbled over.
+        connection.text_factory = partial(str, encoding="utf-8", errors="replace")
         try:
             refusal = _refusal(connection, path)
             if refusal is not None:
@@ -142,9 +145,7 @@ def _read_mode(path: Path) -> str:
 
 
 def _connect(path: Path, mode: str, patience: float) -> sqlite3.Connection:
-    return sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=patience, isolation_level=None
-    )
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=patience, isolation_level=None)
 
 
 def _refusal(connection: sqlite3.Connection, path: Path) -> str | None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from typing import TYPE_CHECKING
 
 from auditkit.errors import LedgerError
 from auditkit.event import whole_text, wire_text
 from auditkit.ledger.rows import fold
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 Parameter = str | int
 
@@ -42,8 +45,8 @@ class Query:
     def __post_init__(self) -> None:
         """Refuse times that do not say where."""
         for name, value in (("since", self.since), ("until", self.until)):
-            if value is not None and (not isinstance(value, datetime) or value.utcoffset() is None):
-                raise LedgerError(f"{name} must be a datetime with an offset (tzinfo), got {value!r}")
+            if value is not None and value.utcoffset() is None:
+                raise LedgerError(f"{name} must be a datetime with an offset, got the naive {value.isoformat()}")
 
     def condition(self) -> tuple[str, list[Parameter]]:
         """Return the WHERE condition and its parameters; nothing that was given is part of the text."""

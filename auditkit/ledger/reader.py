@@ -163,8 +163,8 @@ class LedgerReader:
                 yield Entry(position, self._event(position, body))
             if len(page) < _PAGE:
                 return
-            edge = page[-1][0]
-            query = replace(query, before_position=edge) if newest_first else replace(query, after_position=edge)
+            seen = {"before_position" if newest_first else "after_position": page[-1][0]}
+            query = replace(query, **seen)
 
     def _rows(
         self, sql: str, parameters: list[str | int], *, blank: tuple[int | None, ...] | None = None
@@ -177,7 +177,7 @@ class LedgerReader:
     def _event(self, position: int, body: bytes) -> Event:
         try:
             return decode(body)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, RecursionError) as error:
             raise LedgerError(
                 f"entry {position} of {self.path} is not a recorded event any more; run: auditkit verify"
             ) from error

@@ -67,8 +67,8 @@ SELECT
 WRITE_HEAD = "INSERT OR REPLACE INTO head (one, position, link) VALUES (1, ?, ?)"
 INSERT = """
 INSERT INTO entries (
-    id, occurred_at, group_id, actor_id, actor_name, action, target_id, target_name, key_id, salt, digest, body,
-    position, link
+    id, occurred_at, group_id, actor_id, actor_name, action, target_id, target_name,
+    key_id, salt, digest, body, position, link
 ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO NOTHING
 """

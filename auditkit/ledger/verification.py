@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from auditkit.encoding import decode
 from auditkit.ledger import schema
-from auditkit.ledger.chain import Break, ChainedRow, Walk
+from auditkit.ledger.chain import GENESIS, Break, ChainedRow, Walk
 from auditkit.ledger.database import is_blank, is_damage, reading
 from auditkit.ledger.rows import Columns, columns_of
 
@@ -56,8 +56,8 @@ def verify(directory: Path | str, *, keys: Sequence[bytes] = ()) -> Verification
     with reading(schema.ledger_path(directory)) as connection:
         try:
             first_bad = None if is_blank(connection) else _walk(connection, walk)
-        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
-            if isinstance(error, sqlite3.Error) and not is_damage(error):
+        except sqlite3.Error as error:
+            if not is_damage(error):
                 raise
             first_bad = Break(walk.position + 1, None, f"cannot be read: {error}")
     return Verification(checked=walk.position, signed=walk.signed, head=walk.link.hex(), first_bad=first_bad)
@@ -66,7 +66,7 @@ def verify(directory: Path | str, *, keys: Sequence[bytes] = ()) -> Verification
 def _walk(connection: sqlite3.Connection, walk: Walk) -> Break | None:
     # The end is read first: entries that come while we walk are walked as well, but not missed.
     head, link, last = connection.execute(schema.READ_END).fetchone()
-    at_head: bytes | None = walk.link if head == 0 else None
+    at_head = GENESIS
     while page := connection.execute(schema.READ_CHAIN, (walk.position, _PAGE)).fetchall():
         for row in page:
             found = walk.follow(ChainedRow(*row[:_CHAIN_PARTS])) or _differs(row)
@@ -86,14 +86,16 @@ def _differs(row: tuple[object, ...]) -> Break | None:
         event = decode(chained.body)
         if event.id == chained.id and columns_of(event) == Columns(*row[_CHAIN_PARTS:]):  # type: ignore[arg-type]
             return None
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         return Break(chained.position, chained.id, "is not a recorded event")
     return Break(chained.position, chained.id, "was changed: its columns are not those of its body")
 
 
-def _judge_end(head: int, link: bytes | None, last: int, at_head: bytes | None) -> Break | None:
+def _judge_end(head: int, link: bytes | None, last: int, at_head: bytes) -> Break | None:
     if last < head:
         return Break(last + 1, None, f"is missing; the chain ended at {head}")
-    if last > head or at_head != link:
-        return Break(last, None, "is not the end of the chain that was written down")
+    if last > head:
+        return Break(head + 1, None, "stands beyond the end of the chain that was written down")
+    if at_head != (link or GENESIS):
+        return Break(head, None, "is not the end of the chain that was written down")
     return None

@@ -48,20 +48,23 @@ _keys: Final = _KeysOfNames()
 def _apart(name: str, *sides: Snapshot) -> tuple[str, str]:
     """Return keys for the field that no other field of these snapshots has."""
 
-    def told(field: str) -> bool:
-        return any(field in side for side in sides)
+    def held(key: str) -> bool:
+        return any(key in side for side in sides)
+
+    def is_taken(key: str) -> bool:
+        if _is_own(key) or (key.endswith("_was") and held(key.removesuffix("_was"))):
+            return True
+        return key != name and (held(key) or held(f"{key}_was"))
 
     now = name
-    while _is_own(now) or (now != name and (told(now) or told(f"{now}_was"))) or _is_was(now, told(now[:-4])):
+    while is_taken(now):
         now = f"state.{now}"
     return f"{now}_was", now
 
 
-def _is_was(name: str, told: bool) -> bool:  # noqa: FBT001  (a private helper of one line)
-    return told and name.endswith("_was")
-
-
-def difference(before: Snapshot, after: Snapshot) -> dict[str, Scalar]:  # noqa: C901  (measured: the hot path of every update)
+def difference(  # noqa: C901  (measured: the hot path of every update)
+    before: Snapshot, after: Snapshot
+) -> dict[str, Scalar]:
     """Return the changed fields as ``name_was`` and ``name``, in that order.
 
     A field that only one side has is None on the other: recorded as empty. One that is unknown on either side
@@ -93,7 +96,7 @@ def difference(before: Snapshot, after: Snapshot) -> dict[str, Scalar]:  # noqa:
         if not plain:
             was, now = _apart(name, before, after)
         changes[was] = old
-        changes[now] = new  # type: ignore[assignment]  # it is not unknown any more
+        changes[now] = new
     if found != len(before):
         _add_gone(before, after, changes, unknown)
     if unknown:
@@ -110,36 +113,40 @@ def _add_gone(before: Snapshot, after: Snapshot, changes: dict[str, Scalar], unk
             unknown.append(name)
             continue
         was, now = _apart(name, before, after)
-        changes[was] = old  # type: ignore[assignment]  # it is not unknown any more
+        changes[was] = old
         changes[now] = None
 
 
 def created(after: Snapshot) -> dict[str, Scalar]:
     """Return the state that came to be, or was read, as it is: for C and R."""
-    return _one_side(after, 1)
+    told: dict[str, Scalar] = {}
+    unknown: list[str] = []
+    for name, value in after.items():
+        if type(value) is not Unknown:
+            told[name if _keys[name].plain else _apart(name, after)[1]] = value
+        elif value is UNKNOWN:
+            unknown.append(name)
+    if unknown:
+        told[CAPTURE] = _told(unknown)
+    return told
 
 
 def deleted(before: Snapshot) -> dict[str, Scalar]:
     """Return the state that went as ``name_was``: for D."""
-    return _one_side(before, 0)
-
-
-def _one_side(state: Snapshot, key: int) -> dict[str, Scalar]:
     told: dict[str, Scalar] = {}
     unknown: list[str] = []
-    for name, value in state.items():
-        if type(value) is Unknown:
-            if value is UNKNOWN:
-                unknown.append(name)
-            continue
-        keys = _keys[name]
-        told[keys[key] if keys.plain else _apart(name, state)[1 - key]] = value  # type: ignore[assignment]
+    for name, value in before.items():
+        if type(value) is not Unknown:
+            was, _, plain = _keys[name]
+            told[was if plain else _apart(name, before)[0]] = value
+        elif value is UNKNOWN:
+            unknown.append(name)
     if unknown:
         told[CAPTURE] = _told(unknown)
     return told
 
 
 def _told(unknown: Sequence[str]) -> str:
-    further = len(unknown) - _MAX_LISTED
-    more = f" and {further} more" if further > 0 else ""
-    return f"unknown: {', '.join(unknown[:_MAX_LISTED])}{more}"
+    names = ["further fields" if name == REST else name for name in unknown[:_MAX_LISTED]]
+    further = len(unknown) - len(names)
+    return f"unknown: {', '.join(names)}{f' and {further} more' if further else ''}"

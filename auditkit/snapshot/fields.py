@@ -1,16 +1,19 @@
 """How the fields of each class are read: decided once per class, without running the class's own code.
 
-Only what an instance holds is read (its ``__dict__`` and its slots), through the descriptors that the interpreter
-made: no property, no ``__getattr__`` or ``__getattribute__``, no ``items`` or ``__iter__`` of a subclass. What a
-library keeps beside it (a mapper's columns, a model's fields) says which of it is data and what is not loaded.
+Only what an instance holds is read (its ``__dict__`` and its slots), through the descriptors that the
+interpreter made: no property, no ``__getattr__`` or ``__getattribute__``, no ``items`` or ``__iter__`` of a
+subclass. What a library keeps beside it (a mapper's columns, a model's fields) says which of it is data and
+what is not loaded.
 """
 
 from __future__ import annotations
 
 from collections import UserDict, deque
+from dataclasses import dataclass
+from functools import partial
 from operator import attrgetter
 from types import GetSetDescriptorType, MappingProxyType, MemberDescriptorType, SimpleNamespace
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from auditkit.snapshot.scalars import SCALARS
 from auditkit.snapshot.unknown import DEFERRED, UNKNOWN
@@ -27,56 +30,23 @@ _mro_of: Callable[[type], tuple[type, ...]] = type.__dict__["__mro__"].__get__
 _namespace_of: Callable[[type], Mapping[str, Any]] = type.__dict__["__dict__"].__get__
 _flags_of: Callable[[type], int] = type.__dict__["__flags__"].__get__
 _HEAP_TYPE: Final = 1 << 9  # Py_TPFLAGS_HEAPTYPE: made by a class statement or an extension, not built in
-_MAX_PLANS: Final = 1024  # classes remembered; made at run time without end, they would be kept alive without end
+_MAX_class _Plans(dict[type, Plan]):
+    """The plan of each class: made by the first instance, read at the cost of a dict."""
+
+    def __missing__(self, kind: type) -> Plan:
+        try:
+            plan = _plan(kind)
+            if len(self) >= _MAX_PLANS:
+                self.clear()
+            self[kind] = plan
+        except NOT_OURS:
+            raise
+        except BaseException:  # noqa: BLE001  (a metaclass may raise anything; a library may not be set up yet)
+            return OPAQUE
+        return plan
 
 
-class Plan(NamedTuple):
-    """How instances of one class are read; without any of the three they are not looked into.
-
-    Attributes:
-        scalar: Turns one into a scalar.
-        pairs: Gives the names and values of its fields.
-        items: Gives its elements.
-        private: Whether names with a leading underscore are data too, as they are in a mapping.
-        ordered: False for a set.
-    """
-
-    scalar: Callable[[Any], Scalar] | None = None
-    pairs: Callable[[Any], Pairs] | None = None
-    items: Callable[[Any], Iterable[Any]] | None = None
-    private: bool = False
-    ordered: bool = True
-
-
-OPAQUE: Final = Plan()
-_SEQUENCES: Final[dict[type, Callable[[Any], Iterable[Any]]]] = {
-    list: list.__iter__, tuple: tuple.__iter__, deque: deque.__iter__, set: set.__iter__, frozenset: frozenset.__iter__,
-}  # fmt: skip
-
-
-def _proxied(state: MappingProxyType[Any, Any]) -> Pairs:
-    return dict.items(dict(state))
-
-
-PLANS: Final[dict[type, Plan]] = {
-    dict: Plan(pairs=dict.items, private=True),
-    MappingProxyType: Plan(pairs=_proxied, private=True),
-}
-
-
-def plan_for(kind: type) -> Plan:
-    """Return the plan of a class, made now if it is new. What fails to be planned is not looked into."""
-    try:
-        plan = _plan(kind)
-        if len(PLANS) >= _MAX_PLANS:
-            for old in [each for each in PLANS if each is not dict and each is not MappingProxyType]:
-                PLANS.pop(old, None)
-        PLANS[kind] = plan
-    except (KeyboardInterrupt, SystemExit, GeneratorExit):
-        raise
-    except BaseException:  # noqa: BLE001  (a metaclass may raise anything; a library may not be set up yet)
-        return OPAQUE
-    return plan
+PLANS: Final = _Plans()
 
 
 def _plan(kind: type) -> Plan:
@@ -86,20 +56,25 @@ def _plan(kind: type) -> Plan:
             return Plan(scalar=SCALARS[base])
     namespaces = [_namespace_of(base) for base in mro]
     if dict in mro:
-        return Plan(pairs=dict.items, private=True)
+        return Plan(pairs=dict.items, private=True, sized=True)
+    if kind is MappingProxyType:
+        return Plan(pairs=_proxied, private=True)
     for base in mro:
         if base in _SEQUENCES:
-            names = _found(namespaces, "_fields")
-            if base is tuple and isinstance(names, tuple):
-                return Plan(pairs=lambda state: zip(names, tuple.__iter__(state), strict=False))
+            if base is tuple and type(names := _found(namespaces, "_fields")) is tuple:
+                return Plan(pairs=partial(_named, names))
             return Plan(items=_SEQUENCES[base], ordered=base not in {set, frozenset})
     if type in mro or not (kind is SimpleNamespace or _flags_of(kind) & _HEAP_TYPE):
         return OPAQUE  # classes, functions, modules, locks: there is no data in them
     return _object_plan(namespaces, is_user_dict=UserDict in mro)
 
 
+def _named(names: tuple[str, ...], state: tuple[Any, ...]) -> Pairs:
+    return zip(names, tuple.__iter__(state), strict=False)
+
+
 def _found(namespaces: Namespaces, name: str) -> Any:
-    """Return what the first class of the MRO that has it has under a name, as it stands: no descriptor is run."""
+    """Return what the first class that has the name has under it, as it stands: no descriptor is run."""
     for namespace in namespaces:
         if name in namespace:
             return namespace[name]
@@ -107,13 +82,12 @@ def _found(namespaces: Namespaces, name: str) -> Any:
 
 
 def _object_plan(namespaces: Namespaces, *, is_user_dict: bool) -> Plan:
-    held = next(
-        (each["__dict__"].__get__ for each in namespaces if type(each.get("__dict__")) is GetSetDescriptorType), None
-    )
+    dicts = [each["__dict__"] for each in namespaces if type(each.get("__dict__")) is GetSetDescriptorType]
+    held = dicts[0].__get__ if dicts else None
     slots = _slots(namespaces)
     if held is not None:
         if is_user_dict:
-            return Plan(pairs=lambda state: dict.items(held(state)["data"]), private=True)
+            return Plan(pairs=lambda state: dict.items(held(state)["data"]), private=True, sized=True)
         if (manager := _found(namespaces, "_sa_class_manager")) is not None:
             return Plan(pairs=_mapped(held, manager.mapper))
         if (options := _found(namespaces, "_meta")) is not None and hasattr(options, "concrete_fields"):
@@ -124,38 +98,40 @@ def _object_plan(namespaces: Namespaces, *, is_user_dict: bool) -> Plan:
         return OPAQUE
     if held is None and (fast := _all_slots(namespaces, public)) is not None:
         return Plan(pairs=fast)
-    return Plan(pairs=_plain(held, public, extra, _hidden(namespaces), _defaults(namespaces)))
+    return Plan(pairs=_plain(held, public, extra, _hidden(namespaces), _defaults(namespaces)), sized=held is not None)
 
 
-def _plain(  # noqa: C901  (one short reader for each shape: a class pays for its own only)
+def _plain(
     held: Callable[[Any], dict[str, Any]] | None,
     slots: Mapping[str, Callable[[Any], Any]],
     extra: Callable[[Any], Any] | None,
     hidden: frozenset[str],
     defaults: Sequence[tuple[str, Mapping[str, Any]]],
 ) -> Callable[[Any], Pairs]:
-    def filled(state: Any) -> Pairs:
-        for name, read in slots.items():
-            try:
-                yield name, read(state)
-            except AttributeError:
-                continue
-
+    """Return the shortest reader that the class allows."""
     if held is None:
-        return filled
+        return partial(_filled, slots)
+    if not (slots or extra or hidden or defaults):
+        return lambda state: dict.items(held(state))
 
-    def simple(state: Any) -> Pairs:
-        return dict.items(held(state))
-
-    def whole(state: Any) -> Pairs:
-        values = {name: namespace[name] for name, namespace in defaults}
-        values.update(filled(state))
+    def pairs(state: Any) -> Pairs:
+        values: dict[Any, Any] = {name: namespace[name] for name, namespace in defaults if name in namespace}
+        values.update(_filled(slots, state))
         values.update(pair for pair in dict.items(held(state)) if pair[0] not in hidden)
         if extra is not None and type(more := extra(state)) is dict:
             values.update(more)
         return values.items()
 
-    return whole if slots or extra or hidden or defaults else simple
+    return pairs
+
+
+def _filled(slots: Mapping[str, Callable[[Any], Any]], state: object) -> Pairs:
+    for name, read in slots.items():
+        try:
+            value = read(state)
+        except AttributeError:  # a slot that was never filled
+            continue
+        yield name, value
 
 
 def _slots(namespaces: Namespaces) -> dict[str, Callable[[Any], Any]]:
@@ -163,15 +139,14 @@ def _slots(namespaces: Namespaces) -> dict[str, Callable[[Any], Any]]:
     found: dict[str, Callable[[Any], Any]] = {}
     for namespace in reversed(namespaces):
         declared = namespace.get("__slots__")
-        order = declared if type(declared) in {tuple, list} else ()
-        for name in (*order, *namespace):
+        for name in (*(declared if isinstance(declared, tuple | list) else ()), *namespace):
             if type(namespace.get(name)) is MemberDescriptorType:
                 found[name] = namespace[name].__get__
     return found
 
 
 def _all_slots(namespaces: Namespaces, slots: Mapping[str, Callable[[Any], Any]]) -> Callable[[Any], Pairs] | None:
-    """Return a reader of all slots in one call (a third of the time), where no code of the class would run in it."""
+    """Return a reader of all slots in one call (half the time), where no code of the class would run in it."""
     names = tuple(slots)
     if (
         len(names) < 2  # noqa: PLR2004  (with one name the reader gives a value, not a tuple)
@@ -186,17 +161,9 @@ def _all_slots(namespaces: Namespaces, slots: Mapping[str, Callable[[Any], Any]]
         try:
             return zip(names, read(state))  # noqa: B905  (as many by construction, and strict= costs 0.3 us)
         except AttributeError:  # a slot that was never filled
-            return [(name, read_one(state)) for name, read_one in slots.items() if _is_filled(read_one, state)]
+            return _filled(slots, state)
 
     return pairs
-
-
-def _is_filled(read: Callable[[Any], Any], state: object) -> bool:
-    try:
-        read(state)
-    except AttributeError:
-        return False
-    return True
 
 
 def _hidden(namespaces: Namespaces) -> frozenset[str]:
@@ -208,7 +175,9 @@ def _hidden(namespaces: Namespaces) -> frozenset[str]:
         name
         for namespace in namespaces
         for name, value in namespace.items()
-        if not name.startswith("__") and _has(value, "__get__") and not _has(value, "__set__") and not callable(value)
+        if not (name.startswith("__") or callable(value) or type(value) is classmethod)
+        and _has(value, "__get__")
+        and not _has(value, "__set__")
     )
 
 
@@ -217,20 +186,21 @@ def _has(value: object, name: str) -> bool:
 
 
 def _defaults(namespaces: Namespaces) -> Sequence[tuple[str, Mapping[str, Any]]]:
-    """Return the class-level values that stand for fields until an instance has its own, such as ``status = "new"``.
+    """Return where the class-level values are that stand for fields until an instance has its own.
 
-    Without them the first change would be told as one from nothing. Names in capitals are constants.
+    Without them the first change from ``status = "new"`` would be told as one from nothing. Names in capitals
+    are constants.
     """
     declared = _found(namespaces, "__dataclass_fields__") or {}
     found: dict[str, Mapping[str, Any]] = {}
     for namespace in reversed(namespaces):
         for name, value in namespace.items():
-            always = name in declared and declared[name].init  # then every instance has its own
-            if type(value) in {str, bool, int, float, type(None)} and name[:1] != "_" and not always:
+            own = name in declared and declared[name].init  # then every instance has one
+            if type(value) in _DEFAULTS and not (own or name.startswith("_") or name.isupper()):
                 found[name] = namespace
             else:
                 found.pop(name, None)
-    return tuple((name, namespace) for name, namespace in found.items() if not name.isupper())
+    return tuple(found.items())
 
 
 def _mapped(held: Callable[[Any], dict[str, Any]], mapper: Any) -> Callable[[Any], Pairs]:

@@ -10,6 +10,7 @@ from decimal import Decimal
 from enum import Enum
 from hashlib import blake2b
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
+from json.encoder import encode_basestring_ascii as quote
 from math import isfinite
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 INT_LIMIT: Final = 2**63  # what a ledger's integer and most receivers hold
 MAX_TEXT: Final = 16 * 1024  # characters of one value
+_MAX_QUOTED: Final = 2 * MAX_TEXT  # and its bytes as JSON, where one character may take six
 _TOKEN: Final = 1024  # a cut goes back to a space at most this far, so that it rarely parts a secret from its shape
 _LONG_INT: Final = 10_000  # bits; Python refuses the text of much longer ones
 _HEX_BYTES: Final = 32
@@ -43,10 +45,12 @@ def marker(value: object) -> str:
 
 def bounded_text(text: str) -> str:
     """Return the text whole, or its beginning and a mark with its length and a fingerprint of all of it."""
-    if len(text) <= MAX_TEXT:
+    if len(text) <= MAX_TEXT and len(quote(text)) <= _MAX_QUOTED:
         return text
     head = text[:MAX_TEXT]
-    space = head.rfind(" ", MAX_TEXT - _TOKEN)
+    while len(quote(head)) > _MAX_QUOTED:
+        head = head[: len(head) // 2]
+    space = head.rfind(" ", len(head) - _TOKEN)
     digest = fingerprint(text.encode("utf-8", "replace"))
     return f"{head[:space] if space > 0 else head}... <cut: {len(text)} characters, {digest}>"
 

@@ -126,9 +126,7 @@ class WorkOSAccount:
         invalid = audit_logs_errors(body.get("event"))
         if invalid:
             message = "Invalid Audit Log event"
-            return Reply(
-                status=400, body={"code": "invalid_audit_log", "message": message, "errors": invalid}
-            )
+            return Reply(status=400, body={"code": "invalid_audit_log", "message": message, "errors": invalid})
         return None
 
     def _list(self, query: Mapping[str, list[str]]) -> Reply:

@@ -47,9 +47,7 @@ class WorkOSDouble:
     Source: design section "Facts of the wire"; recorded answers of WorkOS.
     """
 
-    def __init__(
-        self, *, api_key: str = "sk_test_double", organizations: Collection[str] | None = None
-    ) -> None:
+    def __init__(self, *, api_key: str = "sk_test_double", organizations: Collection[str] | None = None) -> None:
         self.api_key = api_key
         self._account = WorkOSAccount(api_key, organizations)
         self._requests: list[RecordedRequest] = []

@@ -103,13 +103,9 @@ def _matches(event: Listed, query: Query) -> bool:
         if wanted and value_of(event) not in wanted:
             return False
     moment = _instant(event["occurred_at"])
-    if not all(
-        holds(moment, _instant(text)) for name, holds in _TIMES.items() for text in query.get(name, ())
-    ):
+    if not all(holds(moment, _instant(text)) for name, holds in _TIMES.items() for text in query.get(name, ())):
         return False
-    text = " ".join(
-        [*(event[name] for name in _SEARCHED), event["action"]["name"], json.dumps(event["metadata"])]
-    )
+    text = " ".join([*(event[name] for name in _SEARCHED), event["action"]["name"], json.dumps(event["metadata"])])
     return _last(query, "search", "").casefold() in text.casefold()
 
 

@@ -25,11 +25,9 @@ def authorization(api_key: str | None) -> str:
     if not key:
         raise ConfigurationError(f"there is no WorkOS API key: give api_key= or set {_VARIABLE}")
     if not isinstance(key, str):
-        raise ConfigurationError(
-            f"the WorkOS API key must be a str, got a value of type {type(key).__name__}"
-        )
+        raise ConfigurationError(f"the WorkOS API key must be a str, got a value of type {type(key).__name__}")
     if not _KEY.fullmatch(key):
-        # Anything else would end the header or begin another one. The usual cause is a file's last line break.
+        # Anything else would end the header or begin another one. The usual cause is a file's last line.
         raise ConfigurationError(
             "the WorkOS API key must be visible ASCII characters only, got one with a space, a line break or "
             "another character (not shown); strip() what was read from a file"

@@ -23,22 +23,12 @@ def check_base_url(base_url: str) -> str:
         parts = urlsplit(base_url)
         host, port = parts.hostname, parts.port
     except ValueError:
-        raise ConfigurationError(
-            "base_url must be a URL such as 'https://api.workos.com', got no URL"
-        ) from None
+        raise ConfigurationError("base_url must be a URL such as 'https://api.workos.com', got no URL") from None
     if parts.username is not None or parts.password is not None:
-        raise ConfigurationError(
-            "base_url must hold no user or password (not shown): the key has its own header"
-        )
+        raise ConfigurationError("base_url must hold no user or password (not shown): the key has its own header")
     if parts.scheme not in {"http", "https"} or not host or port == 0:
         raise ConfigurationError(f"base_url must be a URL such as 'https://api.workos.com', got {base_url!r}")
-    if (
-        parts.query
-        or parts.fragment
-        or not base_url.isascii()
-        or not base_url.isprintable()
-        or " " in base_url
-    ):
+    if parts.query or parts.fragment or not base_url.isascii() or not base_url.isprintable() or " " in base_url:
         raise ConfigurationError(
             f"base_url must be plain ASCII without a query, a fragment or spaces, got {base_url!r}"
         )

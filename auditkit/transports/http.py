@@ -63,7 +63,7 @@ def proxy_for(url: str) -> httpx.Proxy | None:
         proxy = httpx.Proxy(stated if "://" in stated else f"http://{stated}")
     except (ValueError, httpx.InvalidURL):
         proxy = None
-    if proxy is None or proxy.url.scheme not in {"http", "https"}:
+    if proxy is None or proxy.url.scheme not in {"http", "https"} or not proxy.url.host:
         raise ConfigurationError(
             f"the proxy for {parts.scheme} in the environment must be an http:// or https:// URL (not shown)"
         )
@@ -93,9 +93,7 @@ class Connections:
         ConfigurationError: The environment states a proxy that cannot be used.
     """
 
-    def __init__(
-        self, url: str, headers: Mapping[str, str], *, timeout: float, clock: Clock | None = None
-    ) -> None:
+    def __init__(self, url: str, headers: Mapping[str, str], *, timeout: float, clock: Clock | None = None) -> None:
         self._url = httpx.URL(url)
         # Without compression nobody can make a small answer large.
         self._headers = httpx.Headers({**headers, "Accept-Encoding": "identity"})
@@ -123,9 +121,7 @@ class Connections:
         """
         deadline = _Deadline(self._timeout, self._monotonic)
         timeout = {"connect": self._timeout, "pool": self._timeout, "read": deadline, "write": deadline}
-        request = httpx.Request(
-            "POST", self._url, headers=self._headers, content=body, extensions={"timeout": timeout}
-        )
+        request = httpx.Request("POST", self._url, headers=self._headers, content=body, extensions={"timeout": timeout})
         request.headers.update(headers)
         try:
             return self._exchange(request)
@@ -177,8 +173,8 @@ class _Connection:
 class _Deadline:
     """Stand where a socket's timeout is expected, and give what is left of the request's time.
 
-    A timeout of seconds begins anew with every byte: a server that sends one now and then holds its client for
-    ever. `socket.settimeout` takes any integer-like object, and asks it before each operation.
+    A timeout of seconds begins anew with every byte: a server that sends one now and then holds its client
+    for ever. `socket.settimeout` takes any integer-like object, and asks it before each operation.
     """
 
     __slots__ = ("_end", "_monotonic")

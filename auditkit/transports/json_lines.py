@@ -109,7 +109,5 @@ def _check(path: Path) -> Path:
     if absolute.is_dir():
         raise ConfigurationError(f"path must be a file's, got the directory {absolute}")
     if not absolute.parent.is_dir():
-        raise ConfigurationError(
-            f"path must lie in a directory that exists, got {absolute}: make {absolute.parent}"
-        )
+        raise ConfigurationError(f"path must lie in a directory that exists, got {absolute}: make {absolute.parent}")
     return absolute

@@ -28,13 +28,9 @@ class Route:
     Thread-safety: as safe as the transport and the predicate.
     """
 
-    def __init__(
-        self, transport: Transport, when: Callable[[Event], bool], *, name: str | None = None
-    ) -> None:
+    def __init__(self, transport: Transport, when: Callable[[Event], bool], *, name: str | None = None) -> None:
         if not callable(when):
-            raise ConfigurationError(
-                f"when must be callable with an event, got a value of type {type(when).__name__}"
-            )
+            raise ConfigurationError(f"when must be callable with an event, got a value of type {type(when).__name__}")
         self.name = transport.name if name is None else name
         self.max_batch = transport.max_batch
         self.concurrency = transport.concurrency

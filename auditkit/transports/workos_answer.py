@@ -93,9 +93,7 @@ def read_answer(raw: RawAnswer, now: datetime, sent: Iterable[str] = ()) -> Answ
     if raw.status < 300:  # noqa: PLR2004  (the first status that is no success)
         return Answer(status=raw.status, document=document, request_id=known)
     found: Mapping[str, Any] = document if isinstance(document, Mapping) else {}
-    words = " ".join(
-        each for name in ("code", "message", "error") if isinstance(each := found.get(name), str)
-    )
+    words = " ".join(each for name in ("code", "message", "error") if isinstance(each := found.get(name), str))
     hidden = sorted({each for each in sent if len(each) >= _SHORTEST}, key=len, reverse=True)
     return Answer(
         status=raw.status,

@@ -107,8 +107,7 @@ def _resolver(organization: Organizations | None) -> Callable[[str], str | None]
     if callable(organization):
         return organization
     raise ConfigurationError(
-        "organization must be a mapping or a callable from group, "
-        f"got a value of type {type(organization).__name__}"
+        f"organization must be a mapping or a callable from group, got a value of type {type(organization).__name__}"
     )
 
 

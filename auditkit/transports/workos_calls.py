@@ -94,9 +94,7 @@ def judge_listed(answer: Answer) -> EventPage:
 def error_of(answer: Answer) -> WorkOSError:
     """Return the error that an answer is."""
     status, text = answer.status, answer.summary()
-    kind = _KINDS.get(
-        status, WorkOSServerError if status >= HTTPStatus.INTERNAL_SERVER_ERROR else WorkOSError
-    )
+    kind = _KINDS.get(status, WorkOSServerError if status >= HTTPStatus.INTERNAL_SERVER_ERROR else WorkOSError)
     if status < HTTPStatus.MULTIPLE_CHOICES:
         text += ", but not as its API does: something else, such as a proxy, may have answered"
     elif status < HTTPStatus.BAD_REQUEST:

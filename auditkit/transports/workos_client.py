@@ -139,9 +139,7 @@ class WorkOSClient(_API[None, EventPage]):
     Thread-safety: as httpx.Client's: one client may serve several threads.
     """
 
-    def __init__(
-        self, api_key: str | None = None, *, base_url: str = BASE_URL, timeout: float = TIMEOUT
-    ) -> None:
+    def __init__(self, api_key: str | None = None, *, base_url: str = BASE_URL, timeout: float = TIMEOUT) -> None:
         self._base_url = check_base_url(base_url)
         self._http = httpx.Client(**_options(self._base_url, api_key, timeout))
 
@@ -195,9 +193,7 @@ class AsyncWorkOSClient(_API[Coroutine[Any, Any, None], Coroutine[Any, Any, Even
     Thread-safety: none; it belongs to the event loop that it was first used on.
     """
 
-    def __init__(
-        self, api_key: str | None = None, *, base_url: str = BASE_URL, timeout: float = TIMEOUT
-    ) -> None:
+    def __init__(self, api_key: str | None = None, *, base_url: str = BASE_URL, timeout: float = TIMEOUT) -> None:
         self._base_url = check_base_url(base_url)
         self._http = httpx.AsyncClient(**_options(self._base_url, api_key, timeout))
 

@@ -58,7 +58,8 @@ def fit(metadata: Mapping[str, MetadataValue], *, keys: int = MAX_KEYS, value: i
     """Return metadata within the limits.
 
     ``None`` and empty maps are left out: WorkOS has no such values. Where keys are too many, auditkit's own
-    come first, then what changed, then the rest, each in recorded order; a ``name_was`` stays with its ``name``.
+    come first, then what changed, then the rest, each in recorded order. A ``name_was`` stays with its
+    ``name``.
 
     Args:
         metadata: What was recorded: scalars, or maps of scalars.

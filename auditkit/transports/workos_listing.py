@@ -134,9 +134,7 @@ def read_page(document: object) -> EventPage:
     """
     try:
         body: Any = document
-        cursors = (
-            body.get("listMetadata") or body.get("list_metadata") or {}
-        )  # WorkOS has spelled it both ways
+        cursors = body.get("listMetadata") or body.get("list_metadata") or {}  # WorkOS has spelled it both ways
         data = tuple(_listed(each) for each in body["data"])
         return EventPage(data=data, before=cursors.get("before"), after=cursors.get("after"))
     except (AttributeError, KeyError, TypeError, ValueError):
@@ -169,9 +167,7 @@ def _check_exclusive(times: Mapping[str, Instant]) -> None:
         if one in given and other in given:
             raise ConfigurationError(f"give {one} or {other}, not both: WorkOS would follow only one of them")
     if "occurred_at" in given and len(given) > 1:
-        raise ConfigurationError(
-            f"give occurred_at or {given[1]}, not both: WorkOS would follow only occurred_at"
-        )
+        raise ConfigurationError(f"give occurred_at or {given[1]}, not both: WorkOS would follow only occurred_at")
 
 
 def _texts(name: str, texts: Texts) -> list[str]:
@@ -180,17 +176,13 @@ def _texts(name: str, texts: Texts) -> list[str]:
     many = [texts] if isinstance(texts, str) else list(texts)
     for text in many:
         if not isinstance(text, str):
-            raise ConfigurationError(
-                f"{name} must be a str or a sequence of them, got one {type(text).__name__}"
-            )
+            raise ConfigurationError(f"{name} must be a str or a sequence of them, got one {type(text).__name__}")
     return [str.__str__(text) for text in many]  # an ActionType by its value
 
 
 def _instant(name: str, instant: datetime | str) -> str:
     """Return a time as it goes into the query: text as it stands, so that it is what WorkOS is asked."""
-    expected = (
-        f"{name} must be an aware datetime or ISO-8601 text with an offset, such as '2019-05-01T00:00:00Z'"
-    )
+    expected = f"{name} must be an aware datetime or ISO-8601 text with an offset, such as '2019-05-01T00:00:00Z'"
     try:
         moment = datetime.fromisoformat(instant) if isinstance(instant, str) else instant
     except ValueError:

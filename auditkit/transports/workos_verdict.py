@@ -37,9 +37,7 @@ def verdict(answer: Answer) -> DeliveryError | None:
         )
     if status < HTTPStatus.BAD_REQUEST:
         return Paused(f"{answer.summary()}: redirects are never followed, set base_url to where the API is")
-    if status in _TRY_AGAIN or (
-        status >= HTTPStatus.INTERNAL_SERVER_ERROR and status != HTTPStatus.NOT_IMPLEMENTED
-    ):
+    if status in _TRY_AGAIN or (status >= HTTPStatus.INTERNAL_SERVER_ERROR and status != HTTPStatus.NOT_IMPLEMENTED):
         return TemporaryFailure(answer.summary(), retry_after=answer.retry_after)
     if status in _REMEDIES and not (status == HTTPStatus.NOT_FOUND and answer.about_event):
         return Paused(f"{answer.summary()}: {_REMEDIES[HTTPStatus(status)]}")

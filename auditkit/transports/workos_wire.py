@@ -139,9 +139,7 @@ class _Places:
     """Where each key of an event's metadata goes on Audit Logs, and those that found their place taken."""
 
     rest: dict[str, MetadataValue] = field(default_factory=dict)
-    parties: dict[str, dict[str, MetadataValue]] = field(
-        default_factory=lambda: {name: {} for name in _PARTIES}
-    )
+    parties: dict[str, dict[str, MetadataValue]] = field(default_factory=lambda: {name: {} for name in _PARTIES})
     user_agent: str | None = None
     lost: list[str] = field(default_factory=list)
 

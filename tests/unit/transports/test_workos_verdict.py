@@ -1,0 +1,133 @@
+"""Every answer that can come, and what delivery does about it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from auditkit.errors import DeliveryError, Paused, Rejected, TemporaryFailure
+from auditkit.transports.workos_answer import Answer, RawAnswer, read_answer, texts_of
+from auditkit.transports.workos_verdict import verdict
+from tests.unit.transports.examples import NOON
+
+SUCCESS = b'{"success": true}'
+REUSED = (
+    "Another idempotency key (bar) with different request parameters was found. Please use a different idempotency key."
+)
+
+
+def _read(status: int, body: object = b"", *, sent: tuple[str, ...] = (), **headers: str) -> Answer:
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return read_answer(RawAnswer(status=status, headers=named, body=content), NOON, sent)
+
+
+@pytest.mark.parametrize(
+    "status, body, expected",
+    [
+        (201, SUCCESS, None),
+        (200, SUCCESS, None),
+        (400, {"message": REUSED}, None),
+        (200, b"<html>Sign in to the airport's network</html>", TemporaryFailure),
+        (200, {"success": False}, TemporaryFailure),
+        (201, b"", TemporaryFailure),
+        (201, b"[" * 100_000, TemporaryFailure),
+        (202, SUCCESS, TemporaryFailure),
+        (204, b"", TemporaryFailure),
+        (301, SUCCESS, Paused),
+        (302, b"", Paused),
+        (308, b"", Paused),
+        (400, {"message": "Validation failed"}, Rejected),
+        (401, {"message": "Unauthorized"}, Paused),
+        (402, b"", Rejected),
+        (403, {"message": "Forbidden"}, Paused),
+        (404, {"message": "Not Found", "error": "Not Found"}, Paused),
+        (404, b"<html>no such organization page</html>", Paused),
+        (404, {"message": "Organization not found: 'org_9'.", "code": "entity_not_found"}, Rejected),
+        (404, {"message": "Not there", "entity_id": "org_9"}, Rejected),
+        (404, {"message": "No schema for this action"}, Rejected),
+        (405, b"", Rejected),
+        (408, b"", TemporaryFailure),
+        (409, b"", TemporaryFailure),
+        (410, b"", Rejected),
+        (413, {"message": "request entity too large"}, Rejected),
+        (422, {"message": "Validation failed"}, Rejected),
+        (425, b"", TemporaryFailure),
+        (429, b"", TemporaryFailure),
+        (500, b"", TemporaryFailure),
+        (501, b"", Rejected),
+        (502, b"<html>", TemporaryFailure),
+        (503, b"", TemporaryFailure),
+        (504, b"", TemporaryFailure),
+        (599, b"", TemporaryFailure),
+    ],
+)
+def test_verdict_follows_status_and_body(status: int, body: object, expected: type[DeliveryError] | None) -> None:
+    """Only WorkOS's own word is a success; nothing that could be accepted later is rejected."""
+    found = verdict(_read(status, body))
+
+    assert (None if found is None else type(found)) is expected
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_verdict_carries_the_wait_that_was_asked_for(status: int) -> None:
+    """Delivery learns how long WorkOS asked to wait."""
+    found = verdict(_read(status, retry_after="17"))
+
+    assert isinstance(found, TemporaryFailure)
+    assert found.retry_after == 17.0
+
+
+def test_summary_names_reason_fields_and_request() -> None:
+    """One line holds what a person needs to act or to ask WorkOS's support."""
+    errors = [{"field": "action_type", "code": "action_type must be a string"}]
+    answer = _read(422, {"message": "Validation failed", "errors": errors}, x_request_id="req_1")
+
+    assert answer.summary() == (
+        "WorkOS answered 422: Validation failed (action_type: action_type must be a string) [request req_1]"
+    )
+    assert answer.errors == tuple(errors)
+
+
+def test_summary_repeats_nothing_of_the_event() -> None:
+    """Values that WorkOS echoes, in its message, its codes or its data, are in no text of ours."""
+    canary = "4111-canary-1111"
+    sent = json.dumps({"group": "g", "metadata": {"card": canary, "deep": {"pin": 987654}}, "action": "a.b"})
+    entry: dict[str, Any] = {
+        "instancePath": "/metadata/card",
+        "keyword": f"not {canary}",
+        "data": canary,
+        "params": {"value": canary},
+        "message": f"{canary} is bad",
+    }
+    body = {"message": f"card {canary} and pin 987654 of a.b are bad", "errors": [entry]}
+
+    answer = read_answer(
+        RawAnswer(status=400, headers={}, body=json.dumps(body).encode()), NOON, texts_of(sent.encode())
+    )
+
+    assert answer.summary() == (
+        "WorkOS answered 400: card [...] and pin [...] of a.b are bad (/metadata/card: not [...])"
+    )
+    assert canary not in repr(answer)
+
+
+def test_summary_is_bounded_and_steers_no_terminal() -> None:
+    """A hostile answer neither floods nor forges a log."""
+    errors = [{"field": "f" * 999, "code": "c" * 999}] * 999
+    answer = _read(422, {"message": "m" * 9999 + "\n", "errors": errors}, x_request_id="r\x1b[2J")
+
+    assert len(answer.summary()) < 6000
+    assert answer.request_id is None
+    assert _read(400, {"message": "a\r\nb\x1b[2J\u202ec"}).message == "a  b [2J c"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [[], "text", 5, None, {"message": 5}, {"errors": "x"}, {"errors": [1, None, {}]}, {"errors": {"a": 1}}],
+)
+def test_read_answer_survives_any_json(body: object) -> None:
+    """An answer of another shape is an answer without words."""
+    assert isinstance(verdict(_read(422, body)), Rejected)
