@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from auditkit.errors import LedgerError
@@ -69,11 +69,32 @@ class Query:
             found.append(("(target_id = ? OR target_name = ?)", (whole_text(self.target), fold(self.target))))
         if self.group is not None:
             found.append(("group_id = ?", (whole_text(self.group),)))
+        # The plus keeps SQLite from the index here: it would sort all that matches again for each page.
+        found += [(f"+{clause}", values) for clause, values in self._times()]
+        return found
+
+    def span(self) -> tuple[str, list[Parameter]]:
+        """Return the condition of the times alone, for the index over them, and its parameters."""
+        times = self._times()
+        return " AND ".join(clause for clause, _ in times), [value for _, values in times for value in values]
+
+    def _times(self) -> list[tuple[str, tuple[Parameter, ...]]]:
+        found: list[tuple[str, tuple[Parameter, ...]]] = []
         if self.since is not None:
             found.append(("occurred_at >= ?", (wire_text(self.since),)))
         if self.until is not None:
             found.append(("occurred_at < ?", (wire_text(self.until),)))
         return found
+
+    def within(self, first: int | None, last: int | None) -> Query:
+        """Return the query that looks only from a first to a last position; None for an empty span."""
+        if first is None or last is None:
+            return replace(self, before_position=0)
+        return replace(
+            self,
+            after_position=max(self.after_position, first - 1),
+            before_position=last + 1 if self.before_position is None else min(self.before_position, last + 1),
+        )
 
 
 def _action(pattern: str) -> tuple[str, tuple[Parameter, ...]]:

@@ -78,12 +78,14 @@ class LedgerReader:
             newest_first: Give the newest first instead.
 
         Returns:
-            An iterator that reads a page at a time. Without ``limit`` it also gives what is recorded while
-            it goes on (oldest first).
+            An iterator that reads a page at a time. What is recorded while it goes on may be among what it
+            gives, except with a ``limit``.
 
         Raises:
             LedgerError: There is no ledger, or it cannot be read; a time is naive; the limit is negative.
         """
+        if limit is not None and limit < 0:
+            raise LedgerError(f"limit must be >= 0, got {limit}")
         query = Query(
             actor=actor,
             action=action,
@@ -94,10 +96,11 @@ class LedgerReader:
             after_position=after_position,
             before_position=before_position,
         )
+        self.last_position()  # a ledger that cannot be read is an error now, not at the first entry
+        if since is not None or until is not None:
+            query = self._between_times(query)
         if limit is not None:
             query = self._last(query, limit)
-        else:
-            self.last_position()  # a ledger that cannot be read is an error now, not at the first entry
         return self._pages(query, newest_first=newest_first)
 
     def after(  # noqa: PLR0913  (the filters of the trail)
@@ -119,7 +122,7 @@ class LedgerReader:
         Raises:
             LedgerError: There is no ledger, or it cannot be read; a time is naive.
         """
-        return self.events(
+        query = Query(
             actor=actor,
             action=action,
             target=target,
@@ -128,6 +131,7 @@ class LedgerReader:
             until=until,
             after_position=position if position <= self.last_position() else 0,
         )
+        return self._pages(query, newest_first=False)
 
     def last_position(self) -> int:
         """Return the position of the last entry, 0 when there is none.
@@ -138,20 +142,20 @@ class LedgerReader:
         found: int = self._rows("SELECT coalesce(max(position), 0) FROM entries", [], blank=(0,))[0][0]
         return found
 
+    def _between_times(self, query: Query) -> Query:
+        """Return the query that looks only where events of its times are: they lie close together."""
+        span, parameters = query.span()
+        sql = f"SELECT min(position), max(position) FROM entries WHERE {span}"  # noqa: S608  (all of it ours)
+        return query.within(*self._rows(sql, parameters, blank=(None, None))[0])
+
     def _last(self, query: Query, limit: int) -> Query:
         """Return the query that finds just the last ``limit`` matches, also when more come meanwhile."""
-        if limit < 0:
-            raise LedgerError(f"limit must be >= 0, got {limit}")
         where, parameters = query.condition()
-        # All of the text is ours; what was asked for is bound.
         sql = (
-            "SELECT min(position), max(position) FROM "  # noqa: S608
+            "SELECT min(position), max(position) FROM "  # noqa: S608  (all of it ours)
             f"(SELECT position FROM entries WHERE {where} ORDER BY position DESC LIMIT ?)"
         )
-        first, last = self._rows(sql, [*parameters, limit], blank=(None, None))[0]
-        if first is None:
-            return replace(query, before_position=0)
-        return replace(query, after_position=first - 1, before_position=last + 1)
+        return query.within(*self._rows(sql, [*parameters, limit], blank=(None, None))[0])
 
     def _pages(self, query: Query, *, newest_first: bool) -> Iterator[Entry]:
         order = "DESC" if newest_first else "ASC"

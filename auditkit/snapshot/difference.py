@@ -45,21 +45,18 @@ class _KeysOfNames(dict[str, _Keys]):
 _keys: Final = _KeysOfNames()
 
 
-def _apart(name: str, *sides: Snapshot) -> tuple[str, str]:
-    """Return keys for the field that no other field of these snapshots has."""
-
-    def held(key: str) -> bool:
-        return any(key in side for side in sides)
-
-    def is_taken(key: str) -> bool:
-        if _is_own(key) or (key.endswith("_was") and held(key.removesuffix("_was"))):
-            return True
-        return key != name and (held(key) or held(f"{key}_was"))
-
-    now = name
-    while is_taken(now):
-        now = f"state.{now}"
-    return f"{now}_was", now
+def _apart(*sides: Snapshot) -> dict[str, tuple[str, str]]:
+    """Return keys for all fields of these snapshots, no two alike, for when there is one that is not plain."""
+    names = list(dict.fromkeys(name for side in sides for name in side))
+    keys = {name: (f"{name}_was", name) for name in names if _keys[name].plain}
+    used = {key for pair in keys.values() for key in pair}
+    for name in sorted(set(names) - set(keys)):  # the same keys whatever the order
+        now = name
+        while _is_own(now) or now in used or f"{now}_was" in used:
+            now = f"state.{now}"
+        keys[name] = (f"{now}_was", now)
+        used.update(keys[name])
+    return keys
 
 
 def difference(  # noqa: C901  (measured: the hot path of every update)
@@ -94,7 +91,7 @@ def difference(  # noqa: C901  (measured: the hot path of every update)
             continue
         was, now, plain = _keys[name]
         if not plain:
-            was, now = _apart(name, before, after)
+            was, now = _apart(before, after)[name]
         changes[was] = old
         changes[now] = new
     if found != len(before):
@@ -112,7 +109,9 @@ def _add_gone(before: Snapshot, after: Snapshot, changes: dict[str, Scalar], unk
         if type(old) is Unknown or REST in after:
             unknown.append(name)
             continue
-        was, now = _apart(name, before, after)
+        was, now, plain = _keys[name]
+        if not plain:
+            was, now = _apart(before, after)[name]
         changes[was] = old
         changes[now] = None
 
@@ -123,7 +122,7 @@ def created(after: Snapshot) -> dict[str, Scalar]:
     unknown: list[str] = []
     for name, value in after.items():
         if type(value) is not Unknown:
-            told[name if _keys[name].plain else _apart(name, after)[1]] = value
+            told[name if _keys[name].plain else _apart(after)[name][1]] = value
         elif value is UNKNOWN:
             unknown.append(name)
     if unknown:
@@ -138,7 +137,7 @@ def deleted(before: Snapshot) -> dict[str, Scalar]:
     for name, value in before.items():
         if type(value) is not Unknown:
             was, _, plain = _keys[name]
-            told[was if plain else _apart(name, before)[0]] = value
+            told[was if plain else _apart(before)[name][0]] = value
         elif value is UNKNOWN:
             unknown.append(name)
     if unknown:

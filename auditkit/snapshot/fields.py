@@ -30,7 +30,48 @@ _mro_of: Callable[[type], tuple[type, ...]] = type.__dict__["__mro__"].__get__
 _namespace_of: Callable[[type], Mapping[str, Any]] = type.__dict__["__dict__"].__get__
 _flags_of: Callable[[type], int] = type.__dict__["__flags__"].__get__
 _HEAP_TYPE: Final = 1 << 9  # Py_TPFLAGS_HEAPTYPE: made by a class statement or an extension, not built in
-_MAX_class _Plans(dict[type, Plan]):
+_MAX_PLANS: Final = 1024  # classes remembered, and so kept alive: there may be programs that make ever new ones
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """How instances of one class are read; without any of the first three they are not looked into.
+
+    Attributes:
+        scalar: Turns one into a scalar.
+        pairs: Gives the names and values of its fields.
+        items: Gives its elements.
+        private: Whether names with a leading underscore are data too, as they are in a mapping.
+        sized: Whether what ``pairs`` gives has a length.
+        ordered: False for a set.
+    """
+
+    scalar: Callable[[Any], Scalar] | None = None
+    pairs: Callable[[Any], Pairs] | None = None
+    items: Callable[[Any], Iterable[Any]] | None = None
+    private: bool = False
+    sized: bool = False
+    ordered: bool = True
+
+
+OPAQUE: Final = Plan()
+NOT_OURS: Final = (KeyboardInterrupt, SystemExit, GeneratorExit)  # they are not about an object
+_DESCRIPTORS: Final = frozenset({GetSetDescriptorType, MemberDescriptorType})
+_DEFAULTS: Final = frozenset({str, bool, int, float, type(None)})
+_SEQUENCES: Final[dict[type, Callable[[Any], Iterable[Any]]]] = {
+    list: list.__iter__,
+    tuple: tuple.__iter__,
+    deque: deque.__iter__,
+    set: set.__iter__,
+    frozenset: frozenset.__iter__,
+}
+
+
+def _proxied(state: MappingProxyType[Any, Any]) -> Pairs:
+    return dict.items(dict(state))
+
+
+class _Plans(dict[type, Plan]):
     """The plan of each class: made by the first instance, read at the cost of a dict."""
 
     def __missing__(self, kind: type) -> Plan:
@@ -51,22 +92,28 @@ PLANS: Final = _Plans()
 
 def _plan(kind: type) -> Plan:
     mro = _mro_of(kind)
-    for base in mro:
-        if base in SCALARS:
-            return Plan(scalar=SCALARS[base])
     namespaces = [_namespace_of(base) for base in mro]
-    if dict in mro:
-        return Plan(pairs=dict.items, private=True, sized=True)
-    if kind is MappingProxyType:
-        return Plan(pairs=_proxied, private=True)
-    for base in mro:
-        if base in _SEQUENCES:
-            if base is tuple and type(names := _found(namespaces, "_fields")) is tuple:
-                return Plan(pairs=partial(_named, names))
-            return Plan(items=_SEQUENCES[base], ordered=base not in {set, frozenset})
+    if (plan := _builtin_plan(mro, namespaces)) is not None:
+        return plan
     if type in mro or not (kind is SimpleNamespace or _flags_of(kind) & _HEAP_TYPE):
         return OPAQUE  # classes, functions, modules, locks: there is no data in them
     return _object_plan(namespaces, is_user_dict=UserDict in mro)
+
+
+def _builtin_plan(mro: tuple[type, ...], namespaces: Namespaces) -> Plan | None:
+    """Return the plan of a builtin class that is known by itself, also for a class that is derived from it."""
+    for base in mro:
+        if base in SCALARS:
+            return Plan(scalar=SCALARS[base])
+        if base is dict:
+            return Plan(pairs=dict.items, private=True, sized=True)
+        if base is MappingProxyType:
+            return Plan(pairs=_proxied, private=True, sized=True)
+        if base is tuple and type(names := _found(namespaces, "_fields")) is tuple:
+            return Plan(pairs=partial(_named, names))
+        if base in _SEQUENCES:
+            return Plan(items=_SEQUENCES[base], ordered=base not in {set, frozenset})
+    return None
 
 
 def _named(names: tuple[str, ...], state: tuple[Any, ...]) -> Pairs:
@@ -82,7 +129,7 @@ def _found(namespaces: Namespaces, name: str) -> Any:
 
 
 def _object_plan(namespaces: Namespaces, *, is_user_dict: bool) -> Plan:
-    dicts = [each["__dict__"] for each in namespaces if type(each.get("__dict__")) is GetSetDescriptorType]
+    dicts = [each["__dict__"] for each in namespaces if type(each.get("__dict__")) in _DESCRIPTORS]
     held = dicts[0].__get__ if dicts else None
     slots = _slots(namespaces)
     if held is not None:
@@ -191,15 +238,15 @@ def _defaults(namespaces: Namespaces) -> Sequence[tuple[str, Mapping[str, Any]]]
     Without them the first change from ``status = "new"`` would be told as one from nothing. Names in capitals
     are constants.
     """
-    declared = _found(namespaces, "__dataclass_fields__") or {}
+    declared = _found(namespaces, "__dataclass_fields__")
     found: dict[str, Mapping[str, Any]] = {}
     for namespace in reversed(namespaces):
         for name, value in namespace.items():
-            own = name in declared and declared[name].init  # then every instance has one
-            if type(value) in _DEFAULTS and not (own or name.startswith("_") or name.isupper()):
+            found.pop(name, None)
+            # Instances of a dataclass have every field for themselves, but those that __init__ leaves out.
+            is_shared = declared is None or (name in declared and not declared[name].init)
+            if is_shared and type(value) in _DEFAULTS and not (name.startswith("_") or name.isupper()):
                 found[name] = namespace
-            else:
-                found.pop(name, None)
     return tuple(found.items())
 
 

@@ -2,34 +2,58 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import struct
 import threading
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any, Protocol
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER: on, for no time
 
 
-class Answer(Protocol):
-    """What the server asks for each request."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedRequest:
+    """A request as it arrived.
 
-    def __call__(
-        self, method: str, path: str, headers: Mapping[str, str], body: bytes
-    ) -> tuple[int, Mapping[str, str], bytes] | None:
-        """Return status, headers and body, or None to reset the connection. Called from many threads."""
-        ...
+    Attributes:
+        method: Such as ``"POST"``.
+        path: The path with its query, as sent.
+        headers: The headers; names in lower case.
+        body: The body.
+        connection: Which connection it came over; requests of one number shared it.
+    """
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+    connection: int
+
+    def json(self) -> Any:
+        """Return the body's JSON value."""
+        return json.loads(self.body)
+
+
+class Sent(NamedTuple):
+    """What goes back."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+Answer = Callable[[RecordedRequest], Sent | None]  # None resets the connection
 
 
 class LoopbackServer:
     """Serve on a free port of 127.0.0.1 from its making until `close`.
 
     Args:
-        answer: Called for each request, from its connection's thread.
+        answer: Called for each request, from its connection's thread; None resets the connection.
     """
 
     def __init__(self, answer: Answer) -> None:
@@ -89,19 +113,21 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         headers = {name.lower(): value for name, value in self.headers.items()}
-        answer = self.server.answer(self.command, self.path, headers, body)
-        if answer is None:
+        request = RecordedRequest(
+            method=self.command, path=self.path, headers=headers, body=body, connection=self.client_address[1]
+        )
+        sent = self.server.answer(request)
+        if sent is None:
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
             self.connection.close()
             self.close_connection = True
             return
-        status, more, content = answer
-        self.send_response(status)
-        for name, value in more.items():
+        self.send_response(sent.status)
+        for name, value in sent.headers.items():
             self.send_header(name, value)
-        self.send_header("Content-Length", str(len(content)))
+        self.send_header("Content-Length", str(len(sent.body)))
         self.end_headers()
-        self.wfile.write(content)
+        self.wfile.write(sent.body)
 
     do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = _answer  # noqa: N815  (http.server's names)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -14,28 +13,9 @@ from auditkit.testing.workos_rules import audit_logs_errors, audit_trail_errors
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
+    from auditkit.testing.loopback_server import RecordedRequest
+
 _MAX_BODY = 100 * 1024  # bytes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordedRequest:
-    """A request as it arrived.
-
-    Attributes:
-        method: Such as ``"POST"``.
-        path: The path with its query, as sent.
-        headers: The headers; names in lower case.
-        body: The body.
-    """
-
-    method: str
-    path: str
-    headers: Mapping[str, str]
-    body: bytes
-
-    def json(self) -> Any:
-        """Return the body's JSON value."""
-        return json.loads(self.body)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
-from auditkit.testing.loopback_server import LoopbackServer
-from auditkit.testing.workos_account import RecordedRequest, Reply, WorkOSAccount
+from auditkit.testing.loopback_server import LoopbackServer, RecordedRequest, Sent
+from auditkit.testing.workos_account import Reply, WorkOSAccount
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -175,10 +175,7 @@ class WorkOSDouble:
             if not self._changed.wait_for(lambda: number() >= count, timeout):
                 raise TimeoutError(f"{number()} of {count} {what} within {timeout} s")
 
-    def _answer(
-        self, method: str, path: str, headers: Mapping[str, str], body: bytes
-    ) -> tuple[int, Mapping[str, str], bytes] | None:
-        request = RecordedRequest(method=method, path=path, headers=headers, body=body)
+    def _answer(self, request: RecordedRequest) -> Sent | None:
         with self._changed:
             self._requests.append(request)
             number = len(self._requests)
@@ -192,7 +189,7 @@ class WorkOSDouble:
                 reply = fault.reply
         if reply is None or (fault is not None and fault.handled):
             return None
-        return reply.status, self._headers(number, request, reply), _content(reply.body)
+        return Sent(reply.status, self._headers(number, request, reply), _content(reply.body))
 
     def _headers(self, number: int, request: RecordedRequest, reply: Reply) -> dict[str, str]:
         kind = "text/html" if isinstance(reply.body, str | bytes) else "application/json; charset=utf-8"

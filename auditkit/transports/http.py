@@ -20,7 +20,7 @@ import httpx
 from auditkit.clock import SystemClock
 from auditkit.errors import ConfigurationError, TemporaryFailure
 from auditkit.transports.base_url import is_loopback
-from auditkit.transports.workos_answer import MAX_ANSWER, RawAnswer
+from auditkit.transports.raw_answer import MAX_ANSWER, RawAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

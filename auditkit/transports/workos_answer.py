@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from datetime import datetime
 
-MAX_ANSWER = 1024 * 1024  # bytes of a body that are read
+    from auditkit.transports.raw_answer import RawAnswer
+
 _MESSAGE = 300  # characters of WorkOS's message that are kept
 _WORD = 120  # characters of a field's or code's name
 _ERRORS = 20  # entries of an error list
@@ -25,15 +26,6 @@ _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u206
 _REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
 _KEY_REUSED = re.compile(r"idempotency key.*different request parameters", re.IGNORECASE | re.DOTALL)
 _ABOUT_EVENT = re.compile(r"organi[sz]ation|schema|audit.?log action|action not", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RawAnswer:
-    """An answer as it came: the names of the headers in lower case."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, TypeVar
 
@@ -13,7 +14,8 @@ from auditkit.event import instant_of
 from auditkit.transports.api_key import authorization, refuse_pickling
 from auditkit.transports.base_url import check_base_url
 from auditkit.transports.http import certificates, check_timeout, describe_trouble, proxy_for
-from auditkit.transports.workos_answer import MAX_ANSWER, Answer, RawAnswer, read_answer
+from auditkit.transports.raw_answer import MAX_ANSWER, RawAnswer
+from auditkit.transports.workos_answer import Answer, read_answer
 from auditkit.transports.workos_calls import create_call, judge_created, judge_listed, list_call
 from auditkit.transports.workos_endpoint import BASE_URL, TIMEOUT
 from auditkit.transports.workos_listing import EventPage, list_query
@@ -29,7 +31,7 @@ CreatedT = TypeVar("CreatedT")
 ListedT = TypeVar("ListedT")
 
 
-class _API(Generic[CreatedT, ListedT]):
+class _API(ABC, Generic[CreatedT, ListedT]):
     """What both clients offer, said once; they differ in how a call is made and in whether it is awaited."""
 
     def create_event(self, event: Event, *, idempotency_key: str | None = None) -> CreatedT:
@@ -114,11 +116,11 @@ class _API(Generic[CreatedT, ListedT]):
         )
         return self._list(list_call(query))
 
-    def _create(self, call: Call) -> CreatedT:
-        raise NotImplementedError
+    @abstractmethod
+    def _create(self, call: Call) -> CreatedT: ...
 
-    def _list(self, call: Call) -> ListedT:
-        raise NotImplementedError
+    @abstractmethod
+    def _list(self, call: Call) -> ListedT: ...
 
     def __reduce__(self) -> NoReturn:
         """Refuse to be pickled or copied."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from auditkit.clock import SystemClock
 from auditkit.errors import ConfigurationError
 from auditkit.event import instant_of
-from auditkit.transports.api_key import authorization, refuse_pickling
+from auditkit.transports.api_key import authorization
 from auditkit.transports.base_url import check_base_url
 from auditkit.transports.http import Connections, check_timeout
 from auditkit.transports.workos_answer import read_answer, texts_of
@@ -78,7 +78,3 @@ class Endpoint:
     def close(self) -> None:
         """Close every connection; called once, after the last `post`."""
         self._connections.close()
-
-    def __reduce__(self) -> NoReturn:
-        """Refuse to be pickled or copied."""
-        refuse_pickling(self)

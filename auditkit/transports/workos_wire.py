@@ -62,7 +62,7 @@ def _first_that_fits(
         body = _encode(make(limit, metadata))
         if len(body) <= MAX_BODY:
             return body
-    return _encode(make(_STEPS[-1], {}))
+    return _encode(make(_STEPS[-1], {}))  # only maps come here: Audit Logs, which have none, always fit above
 
 
 def _encode(body: dict[str, Any]) -> bytes:
@@ -98,8 +98,6 @@ _LOGS_TEXTS = ("actor_id", "actor_name", "actor_type", "target_id", "target_name
 
 def _audit_logs(event: Event, given: Mapping[str, MetadataValue], limit: int) -> dict[str, Any]:
     texts, cut = _texts(event, limit, _LOGS_TEXTS)
-    if event.metadata and not given:
-        cut.append("metadata")
     places = _place(given)
     context = {"location": texts["location"]}
     if places.user_agent is not None:

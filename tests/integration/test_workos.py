@@ -12,10 +12,9 @@ import pickle
 import socket
 import threading
 import traceback
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -40,6 +39,9 @@ from auditkit.testing import WorkOSDouble
 from auditkit.transports import AsyncWorkOSClient, WorkOSAuditLogsTransport, WorkOSClient, WorkOSTransport
 from auditkit.transports.http import Connections
 from tests.unit.transports.examples import NOON, an_event
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 CANARY = "sk_canary_5e7"
 
@@ -112,18 +114,10 @@ class TestTransport:
 
     def test_connection_is_kept_for_the_thread(self, workos: WorkOSDouble, transport: WorkOSTransport) -> None:
         """Many events of one thread go over one connection."""
-        opened: list[Any] = []
-        accept = workos._server._server.process_request
-
-        def process_request(request: Any, client_address: Any) -> None:
-            opened.append(client_address)
-            accept(request, client_address)
-
-        workos._server._server.process_request = process_request  # type: ignore[method-assign]
         for _ in range(20):
             transport.send([an_event()])
 
-        assert len(opened) == 1
+        assert len({each.connection for each in workos.requests}) == 1
 
     def test_many_threads_send_at_once(self, workos: WorkOSDouble, transport: WorkOSTransport) -> None:
         """Each has a connection of its own, and no event is lost or doubled."""
@@ -438,6 +432,25 @@ def test_slow_answer_ends_with_the_request_s_time(head: bytes) -> None:
         server.join()
 
 
+def test_answer_that_is_no_http_is_temporary() -> None:
+    """What speaks another protocol is named by the kind of trouble alone: its words may repeat ours."""
+
+    def speak(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(65536)
+            connection.sendall(b"SSH-2.0-canary\r\n\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = threading.Thread(target=speak, args=(listener,))
+        server.start()
+        connections = Connections(f"http://127.0.0.1:{listener.getsockname()[1]}/", {}, timeout=5.0)
+        with pytest.raises(TemporaryFailure, match=r"RemoteProtocolError$"):
+            connections.post(b"{}", {})
+        connections.close()
+        server.join()
+
+
 def test_connection_of_a_thread_that_ended_is_closed(workos: WorkOSDouble) -> None:
     """Senders come and go; what belonged to them goes with them."""
     connections = Connections(f"{workos.base_url}/events", {}, timeout=5.0)
@@ -563,7 +576,14 @@ class TestDouble:
 
     @pytest.mark.parametrize(
         "event",
-        [None, {}, {"actor": 5, "targets": [5], "context": {}, "version": "1", "metadata": {"a": {"b": 1}}}],
+        [
+            None,
+            {},
+            {"actor": 5, "targets": [5], "context": {}, "version": "1", "metadata": {"a": {"b": 1}}},
+            {"actor": {"name": 5, "metadata": 5}, "targets": 5, "context": 5},
+            {"actor": {"id": "a", "type": "t", "metadata": {f"k{n}": "x" for n in range(51)}}, "targets": []},
+        ],
+        ids=["nothing", "empty", "wrong", "partly", "too much"],
     )
     def test_audit_logs_refuse_what_is_no_event(self, workos: WorkOSDouble, event: object) -> None:
         """Every wrong part is named."""

@@ -38,6 +38,12 @@ def test_api_key_that_would_break_the_header_is_refused_unseen(key: str) -> None
     assert "canary" not in str(caught.value)
 
 
+def test_api_key_of_another_type_is_refused_unseen() -> None:
+    """What is not a text is not a key, and is not repeated."""
+    with pytest.raises(ConfigurationError, match="got a value of type bytes"):
+        authorization(b"sk_canary")  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     "url",
     [

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from auditkit.errors import DeliveryError, Paused, Rejected, TemporaryFailure
-from auditkit.transports.workos_answer import Answer, RawAnswer, read_answer, texts_of
+from auditkit.transports.raw_answer import RawAnswer
+from auditkit.transports.workos_answer import Answer, read_answer, texts_of
 from auditkit.transports.workos_verdict import verdict
 from tests.unit.transports.examples import NOON
 

@@ -103,6 +103,9 @@ def test_body_that_is_still_too_large_is_cut_further() -> None:
         assert len(audit_trail_body(an_event(metadata=metadata))) <= MAX_BODY
     left = json.loads(audit_trail_body(an_event(metadata=wide)))["metadata"]
     assert left == {"auditkit_truncated": "metadata"}
+    escapes = {f"k{i}": "\x01" * 400 for i in range(50)}
+    parties = escapes | {"actor": escapes, "target": escapes}
+    assert len(audit_logs_body(an_event(metadata=parties), "org_1")) <= MAX_BODY
 
 
 def test_bodies_are_the_same_bytes_each_time() -> None:

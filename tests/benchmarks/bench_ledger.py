@@ -1,0 +1,106 @@
+"""Measure what the ledger's writer costs beside a bare batched SQLite loop; run it by hand.
+
+Both write the same events into files of their own, in turns: the writer encodes, hashes, locks, opens, inserts,
+commits (WAL, synchronous=FULL) and closes; the bare loop has its rows ready, keeps its connection open, and
+only inserts and commits. A third one does as the bare loop but opens and closes for each batch.
+
+    python tests/benchmarks/bench_ledger.py [events in a batch] [batches]
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+from contextlib import closing
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from auditkit.event import Event
+from auditkit.ledger import LedgerWriter
+from auditkit.ledger.rows import prepare
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+CREATE = """
+CREATE TABLE entries (
+    position INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, occurred_at TEXT, group_id TEXT, actor_id TEXT,
+    actor_name TEXT, action TEXT, target_id TEXT, target_name TEXT, key_id BLOB, salt BLOB, digest BLOB, body BLOB
+)
+"""
+INSERT = """
+INSERT INTO entries (
+    id, occurred_at, group_id, actor_id, actor_name, action, target_id, target_name, key_id, salt, digest, body
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+
+
+def event_of(number: int) -> Event:
+    """Return an event with two before/after values."""
+    return Event(
+        group=f"org_{number % 50}",
+        action="tweet.update",
+        action_type="U",
+        actor_name=f"user{number % 2000}@email.com",
+        actor_id=f"user_{number % 2000}",
+        target_name=f"tweet_{number % 5000}",
+        target_id=f"tweet_{number % 5000}",
+        location="1.1.1.1",
+        metadata={"body_was": "What time is the event", "body": "What time is the event?"},
+    )
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open a database as the ledger does."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA journal_mode = WAL")
+    return connection
+
+
+def insert(connection: sqlite3.Connection, rows: list[tuple[str | bytes, ...]]) -> None:
+    """Insert rows in one transaction."""
+    connection.execute("BEGIN IMMEDIATE")
+    connection.executemany(INSERT, rows)
+    connection.execute("COMMIT")
+
+
+def timed(act: Callable[[], None]) -> float:
+    """Return how many seconds something takes."""
+    begun = perf_counter()
+    act()
+    return perf_counter() - begun
+
+
+def main(size: int = 500, batches: int = 100) -> None:
+    """Print events a second of each, and the ratios of the medians."""
+    taken: dict[str, list[float]] = {"ledger": [], "bare, kept open": [], "bare, opened for each": []}
+    with TemporaryDirectory(dir=".") as place, closing(connect(Path(place) / "open.sqlite3")) as kept:
+        again = Path(place) / "again.sqlite3"
+        kept.execute(CREATE)
+        with closing(connect(again)) as connection:
+            connection.execute(CREATE)
+
+        def reopened(rows: list[tuple[str | bytes, ...]]) -> None:
+            with closing(connect(again)) as connection:
+                insert(connection, rows)
+
+        writer = LedgerWriter(Path(place) / "audit")
+        for turn in range(batches):
+            events = [event_of(turn * size + number) for number in range(size)]
+            rows = [row.values for row in prepare(events, bytes(16 * size), None)]
+            taken["ledger"].append(timed(lambda events=events: writer.send(events)))  # type: ignore[misc]
+            taken["bare, kept open"].append(timed(lambda rows=rows: insert(kept, rows)))  # type: ignore[misc]
+            taken["bare, opened for each"].append(timed(lambda rows=rows: reopened(rows)))  # type: ignore[misc]
+    print(f"{batches} batches of {size} events, medians:")
+    for name, seconds in taken.items():
+        each = median(seconds) / size
+        ratio = median(taken["ledger"]) / median(seconds)
+        print(f"  {name:22} {each * 1e6:7.1f} us/event {1 / each:10,.0f} events/s   ledger/this {ratio:.2f}")
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))

@@ -1,0 +1,131 @@
+"""What changed between two snapshots."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from auditkit.snapshot import CAPTURE, DEFERRED, REST, UNKNOWN, created, deleted, difference
+
+if TYPE_CHECKING:
+    from auditkit.snapshot import Snapshot
+
+
+@pytest.mark.parametrize(
+    "before, after, expected",
+    [
+        ({"id": 1, "body": "a"}, {"id": 1, "body": "b"}, {"body_was": "a", "body": "b"}),
+        ({"id": 1}, {"id": 1}, {}),
+        ({}, {}, {}),
+        ({}, {"a": 1}, {"a_was": None, "a": 1}),
+        ({"a": 1}, {}, {"a_was": 1, "a": None}),
+        ({}, {"a": None}, {}),
+        ({"a": None}, {}, {}),
+        ({"a": 1}, {"b": 2}, {"b_was": None, "b": 2, "a_was": 1, "a": None}),
+        ({"a": 1}, {"a": True}, {"a_was": 1, "a": True}),
+        ({"a": 1}, {"a": 1.0}, {"a_was": 1, "a": 1.0}),
+        ({"a": 1}, {"a": UNKNOWN}, {CAPTURE: "unknown: a"}),
+        ({"a": UNKNOWN}, {"a": 1}, {CAPTURE: "unknown: a"}),
+        ({"a": UNKNOWN}, {"a": UNKNOWN}, {CAPTURE: "unknown: a"}),
+        ({"a": UNKNOWN}, {}, {CAPTURE: "unknown: a"}),
+        ({}, {"a": UNKNOWN}, {CAPTURE: "unknown: a"}),
+        ({"a": DEFERRED}, {"a": DEFERRED}, {}),
+        ({"a": DEFERRED}, {"a": 1}, {CAPTURE: "unknown: a"}),
+        ({"a": DEFERRED}, {}, {}),
+        ({}, {"a": DEFERRED}, {}),
+        ({REST: UNKNOWN}, {"a": 1}, {CAPTURE: "unknown: a, further fields"}),
+        ({"a": 1}, {REST: UNKNOWN}, {CAPTURE: "unknown: further fields, a"}),
+    ],
+)
+def test_difference(before, after, expected):
+    """Only what is known to have changed is told, and what is unknown is said to be."""
+    assert expected == difference(before, after)
+
+
+def test_difference_tells_first_what_was():
+    """A reader meets the old value before the new one."""
+    assert ["b_was", "b", "a_was", "a"] == [*difference({"a": 1, "b": 1}, {"b": 2, "a": 2})]
+
+
+@pytest.mark.parametrize(
+    "before, after, expected",
+    [
+        ({"outcome": 1}, {"outcome": 2}, {"state.outcome_was": 1, "state.outcome": 2}),
+        ({"error": 1}, {}, {"state.error_was": 1, "state.error": None}),
+        ({"auditkit_x": 1}, {"auditkit_x": 2}, {"state.auditkit_x_was": 1, "state.auditkit_x": 2}),
+        (
+            {"body": 1, "body_was": 1},
+            {"body": 2, "body_was": 2},
+            {"body_was": 1, "body": 2, "state.body_was_was": 1, "state.body_was": 2},
+        ),
+        ({"body_was": 1}, {"body_was": 2}, {"body_was_was": 1, "body_was": 2}),
+        (
+            {"outcome": 1, "state.outcome": 1},
+            {"outcome": 2, "state.outcome": 2},
+            {
+                "state.state.outcome_was": 1,
+                "state.state.outcome": 2,
+                "state.outcome_was": 1,
+                "state.outcome": 2,
+            },
+        ),
+    ],
+)
+def test_colliding_names_stand_apart(before, after, expected):
+    """A field named like one of auditkit's own keys, or like another's former value, is told under state."""
+    assert expected == difference(before, after)
+
+
+def test_created_and_deleted():
+    """What came is told by its names, what went by its names with _was; both say what was unknown."""
+    state: Snapshot = {"id": 1, "note": None, "error": "e", "id_was": 2, "gone": UNKNOWN, "big": DEFERRED}
+
+    assert {
+        "id": 1,
+        "note": None,
+        "state.error": "e",
+        "state.id_was": 2,
+        CAPTURE: "unknown: gone",
+    } == created(state)
+    assert {
+        "id_was": 1,
+        "note_was": None,
+        "state.error_was": "e",
+        "state.id_was_was": 2,
+        CAPTURE: "unknown: gone",
+    } == deleted(state)
+
+
+def test_many_unknown_fields_are_counted():
+    """An event does not fill up with the names of what it does not know."""
+    told = created({f"n{number}": UNKNOWN for number in range(50)})
+
+    assert str(told[CAPTURE]).endswith("n19 and 30 more")
+
+
+_NAMES = st.sampled_from(["a", "a_was", "a_was_was", "state.a", "state.a_was", "outcome", "state.outcome", "error"])
+_STATES = st.dictionaries(_NAMES, st.sampled_from([0, 1, "x"]))
+
+
+@given(_STATES, _STATES)
+def test_no_two_fields_share_a_key(before, after):
+    """However fields are named, each one that changed has two keys of its own."""
+    changed = {name for name in {*before, *after} if before.get(name) != after.get(name)}
+
+    assert 2 * len(changed) == len(difference(before, after))
+
+
+@given(_STATES)
+def test_no_field_takes_the_place_of_another(state):
+    """However fields are named, none is lost when they are created or deleted."""
+    assert len(state) == len(created(state)) == len(deleted(state))
+    assert not {"outcome", "error"} & {*created(state)}
+
+
+def test_names_without_end_are_forgotten():
+    """A state whose names are data does not fill the memory with keys."""
+    for number in range(5000):
+        assert {f"k{number}": 1} == created({f"k{number}": 1})

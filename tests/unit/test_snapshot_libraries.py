@@ -1,0 +1,280 @@
+"""Snapshots of what the libraries hold state in, with the real libraries."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import attrs
+import django
+import pydantic
+import pytest
+import sqlalchemy as sa
+from django.conf import settings
+from django.db import connection, models
+from django.test.utils import CaptureQueriesContext
+from sqlalchemy import orm
+from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+
+from auditkit.snapshot import DEFERRED, UNKNOWN, difference, snapshot
+
+
+@attrs.define
+class AttrsTweet:
+    id: str
+    body: str
+    _secret: str = "s"
+
+
+@attrs.frozen(slots=False)
+class OpenAttrsTweet:
+    id: str
+    body: str
+
+
+class Model(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(extra="allow")
+    id: str
+    address: dict[str, Any] = {}
+    password: pydantic.SecretStr = pydantic.SecretStr("hunter2")
+    _private: int = 1
+
+    @pydantic.computed_field  # type: ignore[prop-decorator]  # mypy's own limit with decorated properties
+    @property
+    def computed(self) -> int:
+        raise AssertionError
+
+
+@pydantic.dataclasses.dataclass
+class PydanticTweet:
+    id: str
+
+
+@pytest.mark.parametrize(
+    "state, expected",
+    [
+        (AttrsTweet("t1", "T"), {"id": "t1", "body": "T"}),
+        (OpenAttrsTweet("t1", "T"), {"id": "t1", "body": "T"}),
+        (PydanticTweet("t1"), {"id": "t1"}),
+        (
+            Model(id="t1", address={"city": "Rome"}, further=5),  # type: ignore[call-arg]  # an extra one
+            {"id": "t1", "address.city": "Rome", "password": "<SecretStr object>", "further": 5},
+        ),
+    ],
+)
+def test_fields_of_attrs_and_pydantic(state, expected):
+    """Fields are read from the instance; computed and private ones are not."""
+    assert expected == snapshot(state)
+
+
+class Base(orm.DeclarativeBase):
+    pass
+
+
+class User(Base):
+    __tablename__ = "users"
+    id: orm.Mapped[int] = orm.mapped_column(primary_key=True)
+    name: orm.Mapped[str]
+    tweets: orm.Mapped[list[Tweet]] = orm.relationship(back_populates="author")
+
+
+class Tweet(Base):
+    __tablename__ = "tweets"
+    id: orm.Mapped[int] = orm.mapped_column(primary_key=True)
+    body: orm.Mapped[str]
+    text: orm.Mapped[str | None] = orm.mapped_column("long_text", deferred=True)
+    author_id: orm.Mapped[int | None] = orm.mapped_column(sa.ForeignKey("users.id"))
+    author: orm.Mapped[User | None] = orm.relationship(back_populates="tweets")
+
+    @property
+    def asked(self) -> Any:
+        raise AssertionError
+
+
+class Statements:
+    """The statements that an engine was sent."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self.seen: list[str] = []
+        sa.event.listen(engine, "before_cursor_execute", self._saw)
+
+    def _saw(self, _connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        self.seen.append(statement)
+
+
+@pytest.fixture
+def session():
+    engine = sa.create_engine("sqlite://")
+    Base.metadata.create_all(engine)
+    with orm.Session(engine) as session:
+        session.add(Tweet(id=5, body="T", text="long", author=User(id=1, name="A")))
+        session.commit()
+        session.expunge_all()
+        yield session
+    engine.dispose()
+
+
+def test_sqlalchemy_reads_loaded_columns_without_a_statement(session):
+    """Columns that are loaded are told, deferred ones and relationships are not, and nothing is asked."""
+    tweet = session.get(Tweet, 5)
+    statements = Statements(session.get_bind())
+
+    assert {"id": 5, "body": "T", "text": DEFERRED, "author_id": 1} == snapshot(tweet)
+    assert [] == statements.seen
+
+
+def test_sqlalchemy_expired_instance_is_unknown_not_emptied(session):
+    """What a commit expired is unknown, except for the key, which the identity knows."""
+    tweet = session.get(Tweet, 5)
+    before = snapshot(tweet)
+    tweet.body = "changed"
+    session.commit()
+    statements = Statements(session.get_bind())
+    after = snapshot(tweet)
+
+    assert {"id": 5, "body": UNKNOWN, "text": UNKNOWN, "author_id": UNKNOWN} == after
+    assert {"auditkit_capture": "unknown: body, text, author_id"} == difference(before, after)
+    assert [] == statements.seen
+
+
+def test_sqlalchemy_change_is_told(session):
+    """A change that was not committed yet is told by value."""
+    tweet = session.get(Tweet, 5)
+    before = snapshot(tweet)
+    tweet.body = "changed"
+    session.flush()
+
+    assert {"body_was": "T", "body": "changed"} == difference(before, snapshot(tweet))
+
+
+@pytest.mark.parametrize("act", ["new", "pending", "flushed", "detached", "deleted"])
+def test_sqlalchemy_instance_in_every_state(session, act):
+    """An instance is read whatever its session knows of it."""
+    tweet = session.get(Tweet, 5) if act in {"detached", "deleted"} else Tweet(id=6, body="new")
+    if act in {"pending", "flushed"}:
+        session.add(tweet)
+    if act == "flushed":
+        session.flush()
+    if act == "detached":
+        session.expunge(tweet)
+    if act == "deleted":
+        session.delete(tweet)
+        session.flush()
+    statements = Statements(session.get_bind())
+    flat = snapshot(tweet)
+
+    assert ({"id": 6, "body": "new"} if act in {"new", "pending", "flushed"} else {"id": 5, "body": "T"}).items() <= flat.items()
+    assert [] == statements.seen
+
+
+async def test_sqlalchemy_async_session_is_not_asked():
+    """An expired instance of an async session is unknown; no load is tried, which would raise."""
+    engine = create_async_engine("sqlite+aiosqlite://")
+    async with engine.begin() as began:
+        await began.run_sync(Base.metadata.create_all)
+    async with AsyncSession(engine) as session:
+        tweet = Tweet(id=7, body="T")
+        session.add(tweet)
+        await session.commit()
+        statements = Statements(engine.sync_engine)
+
+        assert {"id": 7, "body": UNKNOWN} == {name: snapshot(tweet)[name] for name in ("id", "body")}
+        assert [] == statements.seen
+    await engine.dispose()
+
+
+if not settings.configured:
+    settings.configure(
+        DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
+        DEFAULT_AUTO_FIELD="django.db.models.AutoField",
+        USE_TZ=True,
+    )
+    django.setup()
+
+
+class Author(models.Model):
+    name = models.CharField(max_length=50)
+
+    class Meta:
+        app_label = "snapshots"
+
+
+class Note(models.Model):
+    body = models.CharField(max_length=50)
+    text = models.TextField(default="long")
+    author = models.ForeignKey(Author, null=True, on_delete=models.CASCADE)
+    avatar = models.FileField(null=True)
+
+    class Meta:
+        app_label = "snapshots"
+
+
+@pytest.fixture
+def notes():
+    with connection.schema_editor() as editor:
+        editor.create_model(Author)
+        editor.create_model(Note)
+    author = Author.objects.create(name="A")
+    Note.objects.create(body="T", author=author, avatar="a.png")
+    yield Note.objects
+    with connection.schema_editor() as editor:
+        editor.delete_model(Note)
+        editor.delete_model(Author)
+    connection.close()
+
+
+def test_django_model_is_read_without_a_query(notes):
+    """The concrete fields of a model are told by value, and nothing is asked for."""
+    note = notes.get()
+    with CaptureQueriesContext(connection) as queries:
+        flat = snapshot(note)
+        note.body = "changed"
+        changed = difference(flat, snapshot(note))
+
+    assert {"id": 1, "body": "T", "text": "long", "author_id": 1, "avatar": "a.png"} == flat
+    assert {"body_was": "T", "body": "changed"} == changed
+    assert [] == queries.captured_queries
+
+
+def test_django_deferred_field_is_skipped_and_never_loaded(notes):
+    """A field that was not loaded is not told, neither as empty nor as new when it is loaded later."""
+    note = notes.defer("text").get()
+    with CaptureQueriesContext(connection) as queries:
+        before = snapshot(note)
+    assert "long" == note.text
+
+    assert DEFERRED is before["text"]
+    assert {} == difference(before, before)
+    assert {"auditkit_capture": "unknown: text"} == difference(before, snapshot(note))
+    assert [] == queries.captured_queries
+
+
+def test_django_related_object_is_not_followed(notes):
+    """A loaded relation is told by its key alone, in the middle of other state too."""
+    note = notes.select_related("author").get()
+
+    assert {"note.id", "note.body", "note.text", "note.author_id", "note.avatar"} == set(snapshot({"note": note}))
+
+
+def test_django_accessed_file_is_told_by_its_name(notes):
+    """A file field leaves an object that leads back to its model; its name is what is stored."""
+    note = notes.get()
+    assert "a.png" == note.avatar.name
+
+    assert "a.png" == snapshot(note)["avatar"]
+
+
+@dataclasses.dataclass
+class Holder:
+    tweet: Any
+
+
+def test_models_inside_other_state(session):
+    """A model inside a list or an object is read as carefully as by itself."""
+    tweet = session.get(Tweet, 5)
+    session.expire(tweet)
+    statements = Statements(session.get_bind())
+
+    assert UNKNOWN is snapshot(Holder(tweet))["tweet.body"]
+    assert '[{"id": 5, "body": "<unknown>", "text": "<unknown>", "author_id": "<unknown>"}]' == snapshot([tweet])["value"]
+    assert [] == statements.seen
