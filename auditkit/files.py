@@ -10,6 +10,7 @@ import os
 import stat
 import sys
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from auditkit.errors import JournalUnavailable
@@ -17,7 +18,8 @@ from auditkit.errors import JournalUnavailable
 if TYPE_CHECKING:
     from pathlib import Path
 
-_FLAGS = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
+_FLAGS = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 _NO_RESERVING = {errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS}
 
 if sys.platform == "win32":
@@ -26,7 +28,8 @@ if sys.platform == "win32":
     def lock(descriptor: int, *, wait: bool = False) -> bool:
         """Take the exclusive lock of a descriptor opened for that alone; it is freed by closing it."""
         try:
-            os.lseek(descriptor, 0x7FFF0000, os.SEEK_SET)  # a byte that nobody reads: locks are mandatory here
+            # A byte that nobody reads: locks are mandatory here.
+            os.lseek(descriptor, 0x7FFF0000, os.SEEK_SET)
             msvcrt.locking(descriptor, msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
         except OSError:
             return False
@@ -84,12 +87,19 @@ else:
             os.fdatasync(descriptor)
 
     def sync_directory(path: Path) -> None:
-        """Return when the names in a directory (files made, renamed, removed) are on the device."""
-        descriptor = os.open(path, os.O_RDONLY | _FLAGS)
+        """Return when the names in a directory (files made, renamed, removed) are on the device.
+
+        Raises:
+            OSError: The device failed, or there is no such directory.
+        """
+        handle = _known(path, os.O_RDONLY)
         try:
-            os.fsync(descriptor)
+            os.fsync(handle.fd)
+        except OSError as error:
+            if error.errno not in _NO_RESERVING:  # a file system that cannot sync directories
+                raise
         finally:
-            os.close(descriptor)
+            close(handle)
 
     def reserve(descriptor: int, size: int) -> None:
         """Make the file ``size`` bytes long, its space taken now rather than when it is needed.
@@ -124,88 +134,153 @@ else:
         return os.pread(descriptor, size, offset)
 
 
-# Every descriptor opened here is known here, so that a forked child can close them all: a lock lives as long
-# as any copy of its descriptor, and a child that kept one would keep its dead parent's segments from being
-# adopted. The guard keeps a fork from falling between an open and its entry in the set.
-_open: set[int] = set()
-_guard = threading.RLock()
+class Handle:
+    """An open file that no forked child inherits.
+
+    A child closes every one of them: a lock lives as long as any copy of its descriptor, and a child that
+    kept one would keep its dead parent's segments from being adopted. What is left of them in the child
+    refers to no file, so that an object of the parent's which the child still uses by mistake gets an
+    `OSError`, and never writes into whatever file has that number by then.
+
+    Attributes:
+        fd: The descriptor's number.
+    """
+
+    __slots__ = ("fd",)
+
+    def __init__(self, fd: int) -> None:
+        """Keep the number."""
+        self.fd = fd
 
 
-def create_private(path: Path) -> int:
-    """Create a file that only its owner can read, and return its descriptor.
+_NO_FILE = 2**31 - 1  # a number that no open file has: every call refuses it as EBADF
+_open: set[Handle] = set()
+_guard = threading.RLock()  # keeps a fork from falling between an open and its entry in the set
+
+
+def create_private(path: Path) -> Handle:
+    """Create a file that only its owner can read and write, and open it.
 
     Raises:
         FileExistsError: There is one already.
     """
-    descriptor = _known(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
+    handle = _known(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _NO_LINK)
     if hasattr(os, "fchmod"):
-        os.fchmod(descriptor, 0o600)  # whatever the umask
-    return descriptor
+        try:
+            os.fchmod(handle.fd, 0o600)  # whatever the umask
+        except BaseException:
+            close(handle)
+            raise
+    return handle
 
 
-def open_private(path: Path) -> int:
-    """Open a file for reading and writing, made private if it did not exist, and return its descriptor."""
-    return _known(path, os.O_RDWR | os.O_CREAT)
+def open_private(path: Path) -> Handle:
+    """Open a file for reading and writing, made private if it did not exist."""
+    while True:
+        with suppress(FileNotFoundError):
+            return open_existing(path)
+        with suppress(FileExistsError):  # another process made it between the two calls
+            return create_private(path)
 
 
-def open_existing(path: Path) -> int:
-    """Open a file that exists for reading and writing, and return its descriptor."""
-    return _known(path, os.O_RDWR)
+def open_existing(path: Path) -> Handle:
+    """Open a file that exists for reading and writing.
+
+    Raises:
+        FileNotFoundError: There is none.
+    """
+    return _known(path, os.O_RDWR | _NO_LINK)
 
 
-def _known(path: Path, flags: int) -> int:
+def _known(path: Path, flags: int) -> Handle:
     with _guard:
-        descriptor = os.open(path, flags | _FLAGS, 0o600)
-        _open.add(descriptor)
-    return descriptor
+        handle = Handle(os.open(path, flags | _FLAGS, 0o600))
+        _open.add(handle)
+    return handle
 
 
-def close(descriptor: int) -> None:
-    """Close a descriptor that this file opened, and free its lock."""
+def close(handle: Handle) -> None:
+    """Close a file, and free its lock; once it is closed, do nothing."""
     with _guard:
-        _open.discard(descriptor)
-        os.close(descriptor)
+        fd, handle.fd = handle.fd, _NO_FILE
+        if handle in _open:
+            _open.discard(handle)
+            os.close(fd)
 
 
 def _close_inherited() -> None:
     while _open:
-        os.close(_open.pop())  # close, never unlock: an unlock would free the living parent's lock
+        handle = _open.pop()
+        with suppress(OSError):
+            os.close(handle.fd)  # close, never unlock: an unlock would free the living parent's lock
+        handle.fd = _NO_FILE
     _guard.release()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_guard.acquire, after_in_parent=_guard.release, after_in_child=_close_inherited)
+    os.register_at_fork(
+        before=_guard.acquire, after_in_parent=_guard.release, after_in_child=_close_inherited
+    )
 
 
-def locked(path: Path, *, create: bool = False) -> int | None:
+def locked(path: Path, *, create: bool = False) -> Handle | None:
     """Take the lock of a file that may be renamed or removed meanwhile.
 
     Returns:
-        The descriptor that holds the lock of the file which has this name now, or None where another
-        process holds it or (without ``create``) there is no such file.
+        The handle that holds the lock of the file which has this name now, or None where another process
+        holds it or (without ``create``) there is no such file.
     """
     while True:
-        with _guard:
-            try:
-                descriptor = open_private(path) if create else open_existing(path)
-            except FileNotFoundError:
-                if create:
-                    raise
-                return None
-            if not lock(descriptor):
-                close(descriptor)
-                return None
-            if is_named(descriptor, path):
-                return descriptor
-            close(descriptor)  # the name went to another file between the two calls: start again
+        try:
+            handle = open_private(path) if create else open_existing(path)
+        except FileNotFoundError:
+            if create:
+                raise
+            return None
+        taken = found = False
+        try:
+            taken = lock(handle.fd)
+            found = taken and is_named(handle, path)
+        finally:
+            if not found:
+                close(handle)
+        if found:
+            return handle
+        if not taken:
+            return None
+        # The name went to another file between the two calls: start again.
 
 
-def is_named(descriptor: int, path: Path) -> bool:
+def is_named(handle: Handle, path: Path) -> bool:
     """Return whether an open file is the one that a path names now."""
     try:
-        return os.path.samestat(os.fstat(descriptor), path.stat(follow_symlinks=False))
+        return os.path.samestat(os.fstat(handle.fd), path.stat(follow_symlinks=False))
     except FileNotFoundError:
         return False
+
+
+def append_durably(path: Path, line: bytes) -> None:
+    """Add a line to a private file and return when it is on the device.
+
+    Processes that add to one file take turns; a line that cannot be added whole leaves no part of itself.
+
+    Raises:
+        OSError: It could not be added.
+    """
+    handle = open_private(path)
+    try:
+        lock(handle.fd, wait=True)
+        size = os.fstat(handle.fd).st_size
+        try:
+            write_at(handle.fd, line, size)
+        except OSError:
+            os.ftruncate(handle.fd, size)
+            raise
+        sync(handle.fd)
+        if not size:
+            sync_directory(path.parent)
+    finally:
+        close(handle)
 
 
 def private_directory(path: Path) -> Path:
@@ -220,6 +295,10 @@ def private_directory(path: Path) -> Path:
             path.mkdir(mode=0o700)
         except FileExistsError:
             pass
+        else:
+            path.chmod(0o700)  # whatever the umask
+            with suppress(OSError):  # who may not read the parent leaves its sync to the kernel
+                sync_directory(path.parent)
         found = path.lstat()
     except OSError as error:
         raise JournalUnavailable(
@@ -233,10 +312,14 @@ def private_directory(path: Path) -> Path:
 def _judge(path: Path, found: os.stat_result) -> None:
     if not stat.S_ISDIR(found.st_mode):
         kind = "a symbolic link" if stat.S_ISLNK(found.st_mode) else "a file"
-        raise JournalUnavailable(f"{path} is {kind}, not a directory; remove it or configure another directory")
+        raise JournalUnavailable(
+            f"{path} is {kind}, not a directory; remove it or configure another directory"
+        )
     if os.name == "posix" and found.st_mode & 0o022:
         raise JournalUnavailable(
             f"{path} can be written by others (mode {stat.S_IMODE(found.st_mode):04o}); run: chmod go-w {path}"
         )
     if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
-        raise JournalUnavailable(f"{path} cannot be written by this process; give it to the user that runs it")
+        raise JournalUnavailable(
+            f"{path} cannot be written by this process; give it to the user that runs it, or configure another"
+        )

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+from binascii import hexlify
+from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -23,6 +26,9 @@ END_ROOM = 128  # bytes kept free in every segment for the line that ends it
 _PERSON = b"auditkit.journal"
 _END = b'{"end":'
 _HEADER = b'{"auditkit":'
+_LINE = re.compile(rb"(?=([0-9a-f]{64}) \{)")  # where a line may begin, also where the break before it was hit
+_PREDECESSORS = 8  # damaged lines whose digits may vouch for the next sound one
+_PROBED = 2**20  # bytes of a segment with a damaged header in which a sound line is looked for
 
 
 class Chain:
@@ -43,7 +49,7 @@ class Chain:
         """Return the digits of the line that holds ``body`` after the line with the digits ``previous``."""
         state = self._state.copy()
         state.update(previous + body)  # unambiguous: the digits have one length
-        return state.hexdigest().encode("ascii")
+        return hexlify(state.digest())  # the digits as bytes, without a text between
 
 
 class Keys:
@@ -60,18 +66,48 @@ class Keys:
         self._by_id = {chain.key_id: chain for chain in chains}
 
     def of(self, data: bytes) -> Chain | None:
-        """Return the chain that a segment's first bytes say it was written with, or None where it is not ours.
+        """Return the chain that a segment was written with, or None where it is not one of ours.
+
+        What a header says counts only where the header verifies; one that was hit by damage is judged by
+        the lines after it.
+
+        Args:
+            data: The segment, or what there is of its first megabyte.
 
         Raises:
-            ValueError: There is no header, or one of a newer format.
+            ValueError: It is no segment, or one of a newer format.
         """
-        line = data[: data.find(b"\n") + 1]
-        if not line[DIGITS + 1 :].startswith(_HEADER):
-            raise ValueError("no header")
-        fields = json.loads(line[DIGITS + 1 :])
-        if fields["auditkit"] != FORMAT:
-            raise ValueError(f"format {fields['auditkit']}, and this auditkit reads format {FORMAT}")
-        return self._by_id.get(fields.get("key"))
+        for chain in self._by_id.values():
+            first = next(read_frames(data, START, chain), None)
+            if first is not None and first.is_header:
+                _check_format(json.loads(first.body))
+                return chain
+        for chain in self._by_id.values():
+            if any(isinstance(found, Frame) for found in resynchronise(data[:_PROBED], START, chain)):
+                return chain
+        fields = _stated(data)
+        _check_format(fields)
+        if fields.get("key") in self._by_id:
+            raise ValueError("no line of it verifies")
+        return None
+
+
+def _stated(data: bytes) -> dict[str, Any]:
+    """Return what a header says that nobody vouches for."""
+    body = data[OVERHEAD - 1 : data.find(b"\n")]
+    if not body.startswith(_HEADER):
+        raise ValueError("no header")
+    fields = json.loads(body)
+    return dict(fields)
+
+
+def _check_format(fields: dict[str, Any]) -> None:
+    if fields["auditkit"] != FORMAT:
+        raise NewerFormat(f"format {fields['auditkit']}, and this auditkit reads format {FORMAT}")
+
+
+class NewerFormat(ValueError):  # noqa: N818  (what it is, rather than that it is one)
+    """A segment of a format that this auditkit does not know, to be left alone."""
 
 
 class Frame(NamedTuple):
@@ -114,16 +150,16 @@ def end(records: int) -> bytes:
     return b'{"end":%d}' % records
 
 
-def read_frames(data: bytes, previous: bytes, chain: Chain, *, offset: int = 0) -> Iterator[Frame]:
+def read_frames(data: bytes, previous: bytes, chain: Chain, *, start: int = 0, offset: int = 0) -> Iterator[Frame]:
     """Yield the lines of ``data`` for as long as they verify.
 
     Args:
-        data: Bytes of a segment that begin with a line.
-        previous: The digits of the line before it.
+        data: Bytes of a segment.
+        previous: The digits of the line before the first one.
         chain: The segment's chain.
+        start: Where in ``data`` the first line begins.
         offset: Where in the segment ``data`` begins; `Frame.end` counts from the segment's beginning.
     """
-    start = 0
     while (stop := data.find(b"\n", start)) >= 0:
         found = _parse(data, start, stop)
         if found is None or chain.link(previous, found[1]) != found[0]:
@@ -139,42 +175,65 @@ def _parse(data: bytes, start: int, stop: int) -> tuple[bytes, bytes] | None:
     return data[start : start + DIGITS], data[start + DIGITS + 1 : stop]
 
 
-def resynchronise(data: bytes, previous: bytes, chain: Chain) -> Iterator[Frame | Damage]:
-    """Yield every line of a whole, finished segment that verifies, and the damage between them.
+def resynchronise(
+    data: bytes, previous: bytes, chain: Chain, *, offset: int = 0
+) -> Iterator[Frame | Damage]:
+    """Yield every line of a finished segment that verifies, and the damage between them.
 
-    A line verifies after damage by the digits that the damaged line states, or by those that its JSON has
-    where only the digits were hit. So one flipped byte costs at most the line it fell into, and where it
-    fell into the digits not even that: a line which the next one vouches for is whole.
+    After damage a line verifies by the digits that a damaged line before it states. Where only the digits
+    or the line break were hit, the line after vouches for the JSON: that line is whole. So one flipped byte
+    costs at most the line it fell into.
 
     Args:
-        data: The segment from its first byte; zeros at its end are space not yet used.
-        previous: The digits before its first line.
+        data: The segment from a line's first byte to its end; zeros at its end are space not used.
+        previous: The digits before that line.
         chain: The segment's chain.
+        offset: Where in the segment ``data`` begins; all that is yielded counts from the segment's beginning.
     """
     data = data.rstrip(b"\0")
-    start, damaged = 0, -1
-    suspect: Frame | None = None  # the damaged line's JSON with the digits it should have had
+    start = 0
     while start < len(data):
-        stop = data.find(b"\n", start)
-        stop = len(data) if stop < 0 else stop
-        found = _parse(data, start, stop) if stop < len(data) else None
-        after = min(stop + 1, len(data))
-        if found is not None and (vouched := _vouched(found, previous, suspect, chain)) is not None:
-            if damaged >= 0:
-                yield suspect if vouched is suspect and suspect is not None else Damage(damaged, start)
-            yield Frame(found[1], found[0], after)
-            damaged, suspect, previous = -1, None, found[0]
-        else:
-            suspect = None if found is None or damaged >= 0 else Frame(found[1], chain.link(previous, found[1]), after)
-            damaged = start if damaged < 0 else damaged
-            previous = found[0] if found is not None else previous
-        start = after
-    if damaged >= 0:
-        yield Damage(damaged, len(data))
+        for frame in read_frames(data, previous, chain, start=start):
+            yield frame._replace(end=offset + frame.end)
+            start, previous = frame.end, frame.head
+        if start < len(data):
+            found = _next_sound(data, start, previous, chain)
+            if found is None:
+                yield Damage(offset + start, offset + len(data))
+                return
+            whole, at, previous = found
+            yield Damage(offset + start, offset + at) if whole is None else Frame(whole, previous, offset + at)
+            start = at
 
 
-def _vouched(found: tuple[bytes, bytes], previous: bytes, suspect: Frame | None, chain: Chain) -> object | None:
-    head, body = found
-    if suspect is not None and chain.link(suspect.head, body) == head:
-        return suspect
-    return found if chain.link(previous, body) == head else None
+def _next_sound(data: bytes, start: int, previous: bytes, chain: Chain) -> tuple[bytes | None, int, bytes] | None:
+    """Find the first line after damage that something vouches for.
+
+    Returns:
+        The damaged line's JSON where that is whole, where the sound line begins, and the digits before it.
+    """
+    stated = deque([previous], maxlen=_PREDECESSORS)  # digits that the sound line may be chained to
+    beginning = start  # of the next line whose digits are to be noted; -1 beyond the last one
+    for number, match in enumerate(_LINE.finditer(data, start + 1)):
+        at = match.start()
+        while 0 <= beginning <= at:
+            stated.append(data[beginning : beginning + DIGITS])
+            beginning = _following(data, beginning)
+        stop = data.find(b"\n", at)
+        if stop < 0:
+            return None
+        body = data[at + DIGITS + 1 : stop]
+        if number < _PREDECESSORS:
+            whole = data[start + DIGITS + 1 : at - 1]
+            should = chain.link(previous, whole)
+            if chain.link(should, body) == match[1]:
+                return whole, at, should
+        for head in stated:
+            if chain.link(head, body) == match[1]:
+                return None, at, head
+    return None
+
+
+def _following(data: bytes, start: int) -> int:
+    stop = data.find(b"\n", start)
+    return -1 if stop < 0 else stop + 1

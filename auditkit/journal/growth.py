@@ -10,37 +10,49 @@ class Growth:
 
     The recording thread adds one and looks whether anybody waits: two attribute reads, no lock. A waiter
     first says that it waits and then looks at the number, so that one of the two always sees the other.
+
+    Attributes:
+        number: How many events were recorded; raised by whoever holds the journal's lock.
+        waiting: How many threads wait.
     """
 
-    __slots__ = ("_condition", "_waiting", "number")
+    __slots__ = ("_condition", "_wakes", "number", "waiting")
 
     def __init__(self) -> None:
         """Begin at nothing."""
         self.number = 0
-        self._waiting = 0
+        self.waiting = 0
+        self._wakes = 0
+        # On a re-entrant lock: a signal handler may record, and so wake, inside `wait` or `wake`.
         self._condition = threading.Condition()
 
-    def rise(self) -> None:
-        """Add one; called under the journal's lock."""
-        self.number += 1
+    @property
+    def moment(self) -> int:
+        """Return a number that rises with each event and with each wake.
+
+        Two counts, since they are raised under two locks: no rise of one can be lost to the other.
+        """
+        return self.number + self._wakes
 
     def tell(self) -> None:
-        """Wake whoever waits; called without the journal's lock."""
-        if self._waiting:
-            self.wake()
+        """Wake whoever waits, after the number rose; called without the journal's lock."""
+        if self.waiting:
+            with self._condition:
+                self._condition.notify_all()
 
     def wake(self) -> None:
-        """Wake everybody, whether the number rose or not."""
+        """Wake everybody, and whoever is about to wait."""
         with self._condition:
+            self._wakes += 1
             self._condition.notify_all()
 
     def wait(self, seen: int, timeout: float) -> int:
-        """Wait until the number is not ``seen`` any more or somebody wakes all, at most ``timeout`` seconds."""
+        """Wait until the moment is not ``seen`` any more, at most ``timeout`` seconds; return the moment."""
         with self._condition:
-            self._waiting += 1
+            self.waiting += 1
             try:
-                if self.number == seen:
+                if self.moment == seen:
                     self._condition.wait(timeout)
             finally:
-                self._waiting -= 1
-        return self.number
+                self.waiting -= 1
+            return self.moment

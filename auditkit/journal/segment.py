@@ -8,7 +8,7 @@ A segment is made, reserved and locked under a name that nobody scans (``.<id>.n
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from auditkit import files
 from auditkit.journal import frames
@@ -17,99 +17,152 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 OPEN, CLOSED, NEW, CORRUPT = ".open", ".closed", ".new", ".corrupt"
+_OVERHEAD = frames.OVERHEAD + frames.END_ROOM  # bytes that a record needs besides its JSON
+
+
+class _Place(NamedTuple):
+    """How far a segment is written: one value, so that no interruption leaves half of a step behind."""
+
+    at: int  # where the next line goes, in bytes
+    records: int  # how many events come before it
+    head: bytes  # the digits of the line before it
 
 
 class Segment:
     """A segment that this process writes. Not thread-safe: the journal's lock guards it.
 
     Attributes:
-        name: Its id; ids ascend, so names sort by age.
-        at: Where the next line goes, in bytes.
-        head: The digits of the last line.
-        records: How many events it holds.
+        name: Its id; a process's ids ascend, so names sort by age.
     """
 
-    __slots__ = ("_lock", "at", "capacity", "chain", "descriptor", "directory", "head", "name", "records")
+    __slots__ = ("_directory", "_ended", "_file", "_limit", "_link", "_lock", "_place", "_size", "key_id", "name")
 
-    def __init__(self, directory: Path, name: str, capacity: int, chain: frames.Chain) -> None:
+    def __init__(self, directory: Path, name: str, size: int, chain: frames.Chain) -> None:
         """Make the file under its hidden name, with all its space taken, and lock it.
 
         Raises:
+            FileNotFoundError: A scanner took it for a leftover before it was locked: make another one.
             OSError: There is no room, or the directory cannot be written.
         """
-        self.directory = directory
         self.name = name
-        self.capacity = capacity
-        self.chain = chain
-        self.at = 0
-        self.records = 0
-        self.head = frames.START
+        self.key_id = chain.key_id
+        self._directory = directory
+        self._link = chain.link
+        self._size = size
+        self._limit = size // 2
+        self._place = _Place(0, 0, frames.START)
+        self._ended = False
         hidden = directory / f".{name}{NEW}"
-        self.descriptor = files.create_private(hidden)
+        self._file = files.create_private(hidden)
         try:
-            files.reserve(self.descriptor, capacity)
+            files.reserve(self._file.fd, size)
             held = files.locked(hidden)
-            if held is None:  # a scanner took it for a leftover, and removes it
+            if held is None:
                 raise FileNotFoundError(hidden)  # noqa: TRY301  (cleaned up below like any other trouble)
-            self._lock = held
         except BaseException:
-            files.close(self.descriptor)
+            files.close(self._file)
             hidden.unlink(missing_ok=True)
             raise
+        self._lock = held
 
     def begin(self, header: bytes) -> None:
-        """Write the header and give the segment the name that scanners see."""
-        self.write(header)
-        self.records = 0
-        (self.directory / f".{self.name}{NEW}").rename(self.path)
+        """Write the header and give the segment the name that scanners see.
+
+        Raises:
+            OSError: It could not be written or renamed.
+        """
+        self._write(header, 0)
+        (self._directory / f".{self.name}{NEW}").rename(self.path)
 
     @property
     def path(self) -> Path:
         """Return where an open segment is."""
-        return self.directory / f"{self.name}{OPEN}"
+        return self._directory / f"{self.name}{OPEN}"
+
+    @property
+    def head(self) -> bytes:
+        """Return the digits of the last line."""
+        return self._place.head
 
     def fits(self, size: int) -> bool:
-        """Return whether a line with ``size`` bytes of JSON fits, and the line that ends the segment after it."""
-        return self.at + size + frames.OVERHEAD + frames.END_ROOM <= self.capacity
+        """Return whether a record with ``size`` bytes of JSON fits, and the line that ends the segment."""
+        return self._place.at + size + _OVERHEAD <= self._size
 
-    def write(self, body: bytes) -> None:
-        """Write one line.
+    def open_rest(self, size: int) -> bool:
+        """Let records go into the second half of the space; return whether one of ``size`` bytes fits.
+
+        `append` stops at the half once, so that the journal learns, at no cost to a call, that it is time
+        to prepare the next segment.
+        """
+        self._limit = self._size - _OVERHEAD
+        return self.fits(size)
+
+    def append(self, body: bytes) -> int | None:
+        """Write one record; return how many come before it, or None where there is no room for it.
 
         Raises:
-            OSError: It could not be written; the next line goes to the same place.
+            OSError: It could not be written; the next one goes to the same place.
         """
-        head = self.chain.link(self.head, body)
-        line = frames.frame(head, body)
-        files.write_at(self.descriptor, line, self.at)
-        self.head = head
-        self.at += len(line)
-        self.records += 1
+        place = self._place
+        if place.at + len(body) > self._limit:
+            return None
+        self._write(body, 1)
+        return place.records
+
+    def _write(self, body: bytes, records: int) -> None:
+        at, before, previous = self._place
+        head = self._link(previous, body)
+        line = b"%b %b\n" % (head, body)
+        after = _Place(at + len(line), before + records, head)
+        try:
+            files.write_at(self._file.fd, line, at)
+        except OSError:
+            raise
+        except BaseException:
+            # A signal handler raised, and nobody can say whether the line is there, or read by a lane: it is now.
+            files.write_at(self._file.fd, line, at)
+            self._place = after
+            raise
+        self._place = after
 
     def end(self) -> None:
-        """Write the line that ends it; there is always room for that one."""
-        records = self.records
-        self.write(frames.end(records))
-        self.records = records
+        """Write the line that ends it, once; there is always room for that one.
+
+        Raises:
+            OSError: It could not be written.
+        """
+        if not self._ended:
+            self._write(frames.end(self._place.records), 0)
+            self._ended = True
+
+    def sync(self) -> None:
+        """Return when what was written is on the device.
+
+        Raises:
+            OSError: The device failed.
+        """
+        files.sync(self._file.fd)
 
     def finish(self) -> None:
-        """Cut the ended segment to its length, sync it, show that it is closed, and let go of it.
+        """End it, cut it to its length, sync it, show that it is closed, and let go of it.
 
         Raises:
             OSError: The device failed; the file stays as it is, to be adopted.
         """
         try:
-            os.ftruncate(self.descriptor, self.at)
-            files.sync(self.descriptor)
+            self.end()
+            os.ftruncate(self._file.fd, self._place.at)
+            self.sync()
             self.path.rename(self.path.with_suffix(CLOSED))
         finally:
             self.release()
 
     def discard(self) -> None:
         """Remove a segment that was prepared and never begun."""
-        (self.directory / f".{self.name}{NEW}").unlink(missing_ok=True)
+        (self._directory / f".{self.name}{NEW}").unlink(missing_ok=True)
         self.release()
 
     def release(self) -> None:
-        """Close both descriptors, and so free the lock."""
-        files.close(self.descriptor)
+        """Close the file, and free the lock last."""
+        files.close(self._file)
         files.close(self._lock)

@@ -6,8 +6,8 @@ it does not know at sight it leaves to the long one, which takes everything.
 
 from __future__ import annotations
 
-import json
 from itertools import islice
+from json import JSONEncoder
 from json.encoder import encode_basestring_ascii as quote
 from typing import TYPE_CHECKING, Any, Final
 
@@ -28,6 +28,8 @@ MAX_NODES: Final = 5000  # values looked at for one snapshot: bounds its time
 MAX_ROOM: Final = 96 * 1024  # bytes of a snapshot as JSON: two of them leave room for the rest of a 256 KiB event
 MAX_NAME: Final = 200  # characters of a name
 
+# One for all: `json.dumps` makes a new one at every call with an option, for 3 us.
+_as_json: Final = JSONEncoder(allow_nan=False, check_circular=False).encode
 _NOTHING: Final[frozenset[str]] = frozenset()
 _SMALL: Final = 8 * 1024  # characters that fit into the room however they are escaped
 _SHORT_NAME: Final = 64
@@ -175,7 +177,7 @@ class _Flattening:
             self._field(inner, value)
         self._inside.pop()
         if path and not taken:
-            self._put(path, "{}")
+            self._put(path, "{}" if private else marker(state))
 
     def _field(self, path: str, value: object) -> None:
         plan = _plan_of(value)
@@ -222,7 +224,7 @@ class _Flattening:
             if plan.scalar is not None:
                 return plan.scalar(value)
             if plan.items is not None:
-                return bounded_text(json.dumps(self._jsonable(value), allow_nan=False))
+                return bounded_text(_as_json(self._jsonable(value)))
         except NOT_OURS:
             raise
         except BaseException:  # noqa: BLE001  (a tzinfo or a library may raise anything)
@@ -256,7 +258,7 @@ class _Flattening:
             listed.append("<more>")
         return listed
 
-    def _object(self, value: object, plan: Plan) -> dict[str, Any]:
+    def _object(self, value: object, plan: Plan) -> dict[str, Any] | str:
         shown: dict[str, Any] = {}
         for name, inner in _settled(plan.pairs, value, MAX_ITEMS + 1):
             text = _name(name)
@@ -268,7 +270,7 @@ class _Flattening:
             if text in shown:
                 text = f"{text} ({type_name(type(name))})"
             shown[text] = self._jsonable(inner)
-        return shown
+        return shown if shown or plan.private else marker(value)
 
 
 def _plan_of(value: object) -> Plan:
@@ -295,7 +297,7 @@ def _sort(listed: list[Any]) -> None:
     try:
         listed.sort()
     except TypeError:
-        listed.sort(key=json.dumps)
+        listed.sort(key=_as_json)
 
 
 def _name(name: object) -> str:

@@ -87,7 +87,7 @@ class Text(str):
         (object(), "<object object>"),
     ],
 )
-def test_value_becomes_a_scalar(value, expected):
+def test_value_becomes_a_scalar(value: Any, expected: Any) -> None:
     """A value becomes the scalar that says it best, by itself and as a field."""
     assert {"value": expected} == snapshot(value)
     assert {"name": expected} == snapshot({"name": value})
@@ -188,18 +188,18 @@ class Hidden(UserDict[str, Any]):
         (SimpleNamespace(a=1), {"a": 1}),
     ],
 )
-def test_fields_are_read(state, expected):
+def test_fields_are_read(state: Any, expected: Any) -> None:
     """The fields of a state are what it holds itself: no properties, nothing private of an object."""
     assert expected == snapshot(state)
 
 
-def test_slots_keep_the_order_in_which_they_were_declared():
+def test_slots_keep_the_order_in_which_they_were_declared() -> None:
     """People see fields in the order in which they wrote them."""
     assert ["body", "id", "more"] == [*snapshot(Derived())]
     assert ["id", "body"] == [*snapshot(Frozen("t1", "T"))]
 
 
-def test_class_level_value_stands_until_the_instance_has_its_own():
+def test_class_level_value_stands_until_the_instance_has_its_own() -> None:
     """The first assignment to a field with a class-level default is told as a change from that default."""
     state = Plain()
     before = snapshot(state)
@@ -208,7 +208,7 @@ def test_class_level_value_stands_until_the_instance_has_its_own():
     assert ("new", "done") == (before["status"], snapshot(state)["status"])
 
 
-def test_result_of_a_cached_property_is_no_field():
+def test_result_of_a_cached_property_is_no_field() -> None:
     """That somebody looked at a cached property is no change."""
     state = Plain()
     before = snapshot(state)
@@ -217,7 +217,7 @@ def test_result_of_a_cached_property_is_no_field():
     assert before == snapshot(state)
 
 
-def test_snapshot_is_by_value():
+def test_snapshot_is_by_value() -> None:
     """What happens to the state later does not reach its snapshot."""
     state = {"tags": ["a"], "address": {"city": "Rome"}}
     before = snapshot(state)
@@ -227,7 +227,7 @@ def test_snapshot_is_by_value():
     assert {"tags": '["a"]', "address.city": "Rome"} == before
 
 
-def test_nested_state_has_dotted_names():
+def test_nested_state_has_dotted_names() -> None:
     """Mappings and objects inside a state flatten; an empty one is told as empty."""
     state = {"user": SimpleNamespace(name="A", address={"city": "Rome"}), "empty": {}, 1: {2: 3}}
 
@@ -245,7 +245,7 @@ def test_nested_state_has_dotted_names():
         ({"\ud800": 1}, ["\ufffd"]),
     ],
 )
-def test_keys_become_texts_that_do_not_collide(state, names):
+def test_keys_become_texts_that_do_not_collide(state: Any, names: Any) -> None:
     """Every key becomes a text of its own, so that no value takes another one's place."""
     assert names == [*snapshot(state)]
 
@@ -261,7 +261,7 @@ def test_keys_become_texts_that_do_not_collide(state, names):
         (None, {"address.city", "tags"}, {"id", "address.zip"}),
     ],
 )
-def test_fields_and_exclude_choose(fields, exclude, expected):
+def test_fields_and_exclude_choose(fields: Any, exclude: Any, expected: Any) -> None:
     """A name in fields or exclude means itself and everything below it."""
     state = {"id": 1, "address": {"city": "Rome", "zip": "00100"}, "tags": []}
     chosen = snapshot(state, fields=None if fields is None else frozenset(fields), exclude=frozenset(exclude))
@@ -269,7 +269,7 @@ def test_fields_and_exclude_choose(fields, exclude, expected):
     assert expected == set(chosen)
 
 
-def test_fields_choose_also_on_the_short_way():
+def test_fields_choose_also_on_the_short_way() -> None:
     """A small flat state is chosen from as any other is."""
     state = Tweet("t1", "T")
 
@@ -277,14 +277,14 @@ def test_fields_choose_also_on_the_short_way():
     assert {"views", "id"} == set(snapshot(state, exclude=frozenset({"body"})))
 
 
-def test_chosen_field_is_found_among_more_than_are_kept():
+def test_chosen_field_is_found_among_more_than_are_kept() -> None:
     """The bound on names is one of what is kept, not of what the state has."""
     state = {f"name{number}": number for number in range(500)}
 
     assert {"name499": 499} == snapshot(state, fields=frozenset({"name499"}))
 
 
-def test_cycle_ends():
+def test_cycle_ends() -> None:
     """A state that contains itself is told up to there."""
     state: dict[str, Any] = {"id": 1}
     state["self"] = state
@@ -293,7 +293,7 @@ def test_cycle_ends():
     assert {"id": 1, "self": "<cycle>", "list": '["<cycle>", 2]'} == snapshot(state)
 
 
-def test_depth_is_bounded():
+def test_depth_is_bounded() -> None:
     """What lies deeper than six levels is not looked into, and the snapshot says that there is more."""
     state: dict[str, Any] = {"leaf": "deep"}
     for _ in range(10):
@@ -302,7 +302,7 @@ def test_depth_is_bounded():
     assert {REST: UNKNOWN, "a.a.a.a.a.a": "<dict object>"} == snapshot(state)
 
 
-def test_breadth_is_bounded():
+def test_breadth_is_bounded() -> None:
     """A state of more than a hundred fields gives a hundred, and says that there are more."""
     flat = snapshot({f"name{number}": number for number in range(1000)})
 
@@ -310,7 +310,7 @@ def test_breadth_is_bounded():
     assert UNKNOWN is flat[REST]
 
 
-def test_long_list_is_bounded():
+def test_long_list_is_bounded() -> None:
     """A list of more than a thousand elements gives the first ones, and says that there are more."""
     flat = snapshot({"list": range(2)} | {"list": [0] * 1001})
 
@@ -318,7 +318,7 @@ def test_long_list_is_bounded():
     assert str(flat["list"]).endswith('0, "<more>"]')
 
 
-def test_long_value_keeps_its_beginning_and_says_what_was_cut():
+def test_long_value_keeps_its_beginning_and_says_what_was_cut() -> None:
     """A long text is cut at a space, with its length; a change behind the cut still shows."""
     text = "word " * 10_000
     one, other = snapshot({"body": text})["body"], snapshot({"body": f"{text}!"})["body"]
@@ -330,7 +330,7 @@ def test_long_value_keeps_its_beginning_and_says_what_was_cut():
 
 
 @pytest.mark.parametrize("character", ["x", "\x00", "\u4e2d", "\U0001f600"])
-def test_snapshot_is_bounded_as_json(character):
+def test_snapshot_is_bounded_as_json(character: Any) -> None:
     """However its characters are escaped, a snapshot takes at most 96 KiB of JSON and a little."""
     flat = snapshot({f"name{number}": character * 20_000 for number in range(50)})
     text = json.dumps({name: value for name, value in flat.items() if name != REST})
@@ -340,29 +340,26 @@ def test_snapshot_is_bounded_as_json(character):
     assert len(flat) > 1
 
 
-def test_long_name_is_not_kept():
+def test_long_name_is_not_kept() -> None:
     """A name too long to keep whole is not cut, for what was cut off could say that its value is a secret."""
     assert {REST: UNKNOWN} == snapshot({"x" * 300 + "password": "hunter2"})
     assert {"list": "[{}]", REST: UNKNOWN} == snapshot({"list": [{"x" * 300 + "password": "hunter2"}]})
 
 
-def test_huge_int_is_told_by_its_size():
+def test_huge_int_is_told_by_its_size() -> None:
     """An int that Python refuses to write as text is told by its bits."""
     assert str(snapshot(10**5000)["value"]).startswith("<int of 16610 bits, ")
     assert snapshot(10**5000) != snapshot(10**5000 + 1)
 
 
-def test_many_bytes_are_told_by_their_length():
+def test_many_bytes_are_told_by_their_length() -> None:
     """Bytes too many for hex are told by their length and a fingerprint."""
     assert str(snapshot(b"x" * 1000)["value"]).startswith("<1000 bytes, ")
     assert snapshot(b"x" * 1000) != snapshot(b"y" * 1000)
 
 
-def test_unknown_survives_copies():
+def test_unknown_survives_copies() -> None:
     """The sentinels are compared by identity, so a copy is the same object."""
-
-
-
     assert UNKNOWN is copy.deepcopy(UNKNOWN)
     assert UNKNOWN is pickle.loads(pickle.dumps(UNKNOWN))
     assert "UNKNOWN" == repr(UNKNOWN)

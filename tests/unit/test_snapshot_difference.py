@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -40,12 +40,12 @@ if TYPE_CHECKING:
         ({"a": 1}, {REST: UNKNOWN}, {CAPTURE: "unknown: further fields, a"}),
     ],
 )
-def test_difference(before, after, expected):
+def test_difference(before: Any, after: Any, expected: Any) -> None:
     """Only what is known to have changed is told, and what is unknown is said to be."""
     assert expected == difference(before, after)
 
 
-def test_difference_tells_first_what_was():
+def test_difference_tells_first_what_was() -> None:
     """A reader meets the old value before the new one."""
     assert ["b_was", "b", "a_was", "a"] == [*difference({"a": 1, "b": 1}, {"b": 2, "a": 2})]
 
@@ -74,12 +74,12 @@ def test_difference_tells_first_what_was():
         ),
     ],
 )
-def test_colliding_names_stand_apart(before, after, expected):
+def test_colliding_names_stand_apart(before: Any, after: Any, expected: Any) -> None:
     """A field named like one of auditkit's own keys, or like another's former value, is told under state."""
     assert expected == difference(before, after)
 
 
-def test_created_and_deleted():
+def test_created_and_deleted() -> None:
     """What came is told by its names, what went by its names with _was; both say what was unknown."""
     state: Snapshot = {"id": 1, "note": None, "error": "e", "id_was": 2, "gone": UNKNOWN, "big": DEFERRED}
 
@@ -99,7 +99,7 @@ def test_created_and_deleted():
     } == deleted(state)
 
 
-def test_many_unknown_fields_are_counted():
+def test_many_unknown_fields_are_counted() -> None:
     """An event does not fill up with the names of what it does not know."""
     told = created({f"n{number}": UNKNOWN for number in range(50)})
 
@@ -111,7 +111,7 @@ _STATES = st.dictionaries(_NAMES, st.sampled_from([0, 1, "x"]))
 
 
 @given(_STATES, _STATES)
-def test_no_two_fields_share_a_key(before, after):
+def test_no_two_fields_share_a_key(before: Any, after: Any) -> None:
     """However fields are named, each one that changed has two keys of its own."""
     changed = {name for name in {*before, *after} if before.get(name) != after.get(name)}
 
@@ -119,13 +119,13 @@ def test_no_two_fields_share_a_key(before, after):
 
 
 @given(_STATES)
-def test_no_field_takes_the_place_of_another(state):
+def test_no_field_takes_the_place_of_another(state: Any) -> None:
     """However fields are named, none is lost when they are created or deleted."""
     assert len(state) == len(created(state)) == len(deleted(state))
     assert not {"outcome", "error"} & {*created(state)}
 
 
-def test_names_without_end_are_forgotten():
+def test_names_without_end_are_forgotten() -> None:
     """A state whose names are data does not fill the memory with keys."""
     for number in range(5000):
         assert {f"k{number}": 1} == created({f"k{number}": 1})

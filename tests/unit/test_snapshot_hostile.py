@@ -93,7 +93,7 @@ class Zone(tzinfo):
 
 
 def of_class_with(**methods: Any) -> Any:
-    """Return an instance of a class whose metaclass has these methods; no class of a module, for pytest looks at those."""
+    """Return an instance of a class whose metaclass has these methods; pytest would ask one of the module."""
     made = type("Meta", (type,), methods)("Made", (), {})
     state = object.__new__(made)
     object.__setattr__(state, "id", 1)
@@ -226,10 +226,16 @@ def check(flat: dict[str, Any]) -> None:
 @pytest.mark.parametrize("name", ZOO)
 @pytest.mark.parametrize(
     "place",
-    [lambda each: each, lambda each: {"a": each}, lambda each: [each], lambda each: [{"a": [each]}], lambda each: {1: each}],
+    [
+        lambda each: each,
+        lambda each: {"a": each},
+        lambda each: [each],
+        lambda each: [{"a": [each]}],
+        lambda each: {1: each},
+    ],
     ids=["state", "field", "element", "inside", "key"],
 )
-def test_hostile_state_never_raises(name, place):
+def test_hostile_state_never_raises(name: Any, place: Any) -> None:
     """Wherever it stands, nothing that an object does reaches the application, and the rest is told."""
     check(snapshot(place(ZOO[name]())))
     check(snapshot({"id": 1, "x": place(ZOO[name]())}, fields=frozenset({"id", "x"})))
@@ -242,28 +248,28 @@ def test_hostile_state_never_raises(name, place):
         "unhashable class",
     ],
 )  # fmt: skip
-def test_hostile_code_is_not_asked(name):
+def test_hostile_code_is_not_asked(name: Any) -> None:
     """Fields are read past everything that a class may override."""
     flat = snapshot(ZOO[name]())
 
     assert name == "unhashable class" or {"id": 1} == flat
 
 
-def test_hostile_field_takes_no_other_with_it():
+def test_hostile_field_takes_no_other_with_it() -> None:
     """One field that cannot be read leaves the others as they are."""
     state = {"id": 1, "at": datetime(2019, 1, 1, tzinfo=Zone()), "inner": Broken(), "last": 2}
 
     assert {"id": 1, "at": "<unreadable>", "inner": "<unreadable>", "last": 2} == snapshot(state)
 
 
-def test_unreadable_state_is_unknown_not_empty():
+def test_unreadable_state_is_unknown_not_empty() -> None:
     """A state that cannot be read at all is not taken for one without fields."""
     assert {REST: UNKNOWN} == snapshot(Broken())
     assert {"auditkit_capture": "unknown: further fields, id"} == difference({"id": 1}, snapshot(Broken()))
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, GeneratorExit])
-def test_what_is_not_about_the_object_goes_through(error):
+def test_what_is_not_about_the_object_goes_through(error: Any) -> None:
     """A user's Ctrl-C is not swallowed, wherever it strikes."""
 
     class Struck(tzinfo):
@@ -274,7 +280,7 @@ def test_what_is_not_about_the_object_goes_through(error):
         snapshot({"at": datetime(2019, 1, 1, tzinfo=Struck())})
 
 
-def test_state_that_changes_meanwhile_is_still_told():
+def test_state_that_changes_meanwhile_is_still_told() -> None:
     """Other threads may add to a mapping while it is read."""
     state: dict[str, Any] = {f"n{number}": number for number in range(90)} | {"list": [1]}
     stop = threading.Event()
@@ -294,7 +300,7 @@ def test_state_that_changes_meanwhile_is_still_told():
         thread.join()
 
 
-def test_classes_without_end_are_forgotten():
+def test_classes_without_end_are_forgotten() -> None:
     """A program that makes ever new classes does not fill the memory with plans."""
     for number in range(1100):
         assert {"default": "x", "value": number} == snapshot(_holding(number))
@@ -322,8 +328,8 @@ _LEAVES = st.one_of(
     st.timedeltas(),
     st.datetimes(timezones=st.sampled_from([UTC, None])),
     st.complex_numbers(),
-    st.sampled_from([name for name in ZOO if not name.startswith(("deep", "wide", "expl"))]).map(
-        lambda name: ZOO[name]()
+    st.sampled_from(["fake mapper", "fake model", "broken user dict", "enum", "cyclic", "huge int", "lock"]).map(
+        lambda name: ZOO[name]()  # not those that hypothesis itself trips over
     ),
 )
 _KEYS = st.one_of(st.text(), st.integers(), st.booleans(), st.none(), st.floats(), st.dates())
@@ -339,7 +345,7 @@ _STATES = st.recursive(
 
 
 @given(_STATES)
-def test_any_state_gives_a_bounded_snapshot(state):
+def test_any_state_gives_a_bounded_snapshot(state: Any) -> None:
     """Whatever a state is, its snapshot is flat, bounded, plain JSON, and the same when taken again."""
     flat = snapshot(state)
 

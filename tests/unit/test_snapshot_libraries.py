@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import django
@@ -17,6 +17,9 @@ from sqlalchemy import orm
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
 from auditkit.snapshot import DEFERRED, UNKNOWN, difference, snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @attrs.define
@@ -62,7 +65,7 @@ class PydanticTweet:
         ),
     ],
 )
-def test_fields_of_attrs_and_pydantic(state, expected):
+def test_fields_of_attrs_and_pydantic(state: Any, expected: Any) -> None:
     """Fields are read from the instance; computed and private ones are not."""
     assert expected == snapshot(state)
 
@@ -103,7 +106,7 @@ class Statements:
 
 
 @pytest.fixture
-def session():
+def session() -> Iterator[Any]:
     engine = sa.create_engine("sqlite://")
     Base.metadata.create_all(engine)
     with orm.Session(engine) as session:
@@ -114,7 +117,7 @@ def session():
     engine.dispose()
 
 
-def test_sqlalchemy_reads_loaded_columns_without_a_statement(session):
+def test_sqlalchemy_reads_loaded_columns_without_a_statement(session: Any) -> None:
     """Columns that are loaded are told, deferred ones and relationships are not, and nothing is asked."""
     tweet = session.get(Tweet, 5)
     statements = Statements(session.get_bind())
@@ -123,7 +126,7 @@ def test_sqlalchemy_reads_loaded_columns_without_a_statement(session):
     assert [] == statements.seen
 
 
-def test_sqlalchemy_expired_instance_is_unknown_not_emptied(session):
+def test_sqlalchemy_expired_instance_is_unknown_not_emptied(session: Any) -> None:
     """What a commit expired is unknown, except for the key, which the identity knows."""
     tweet = session.get(Tweet, 5)
     before = snapshot(tweet)
@@ -137,7 +140,7 @@ def test_sqlalchemy_expired_instance_is_unknown_not_emptied(session):
     assert [] == statements.seen
 
 
-def test_sqlalchemy_change_is_told(session):
+def test_sqlalchemy_change_is_told(session: Any) -> None:
     """A change that was not committed yet is told by value."""
     tweet = session.get(Tweet, 5)
     before = snapshot(tweet)
@@ -148,7 +151,7 @@ def test_sqlalchemy_change_is_told(session):
 
 
 @pytest.mark.parametrize("act", ["new", "pending", "flushed", "detached", "deleted"])
-def test_sqlalchemy_instance_in_every_state(session, act):
+def test_sqlalchemy_instance_in_every_state(session: Any, act: Any) -> None:
     """An instance is read whatever its session knows of it."""
     tweet = session.get(Tweet, 5) if act in {"detached", "deleted"} else Tweet(id=6, body="new")
     if act in {"pending", "flushed"}:
@@ -163,11 +166,13 @@ def test_sqlalchemy_instance_in_every_state(session, act):
     statements = Statements(session.get_bind())
     flat = snapshot(tweet)
 
-    assert ({"id": 6, "body": "new"} if act in {"new", "pending", "flushed"} else {"id": 5, "body": "T"}).items() <= flat.items()
+    assert (
+        {"id": 6, "body": "new"} if act in {"new", "pending", "flushed"} else {"id": 5, "body": "T"}
+    ).items() <= flat.items()
     assert [] == statements.seen
 
 
-async def test_sqlalchemy_async_session_is_not_asked():
+async def test_sqlalchemy_async_session_is_not_asked() -> None:
     """An expired instance of an async session is unknown; no load is tried, which would raise."""
     engine = create_async_engine("sqlite+aiosqlite://")
     async with engine.begin() as began:
@@ -192,14 +197,14 @@ if not settings.configured:
     django.setup()
 
 
-class Author(models.Model):
+class Author(models.Model):  # type: ignore[misc]  # noqa: DJ008  (Django is untyped; nobody prints it)
     name = models.CharField(max_length=50)
 
     class Meta:
         app_label = "snapshots"
 
 
-class Note(models.Model):
+class Note(models.Model):  # type: ignore[misc]  # noqa: DJ008  (Django is untyped; nobody prints it)
     body = models.CharField(max_length=50)
     text = models.TextField(default="long")
     author = models.ForeignKey(Author, null=True, on_delete=models.CASCADE)
@@ -210,7 +215,7 @@ class Note(models.Model):
 
 
 @pytest.fixture
-def notes():
+def notes() -> Iterator[Any]:
     with connection.schema_editor() as editor:
         editor.create_model(Author)
         editor.create_model(Note)
@@ -223,7 +228,7 @@ def notes():
     connection.close()
 
 
-def test_django_model_is_read_without_a_query(notes):
+def test_django_model_is_read_without_a_query(notes: Any) -> None:
     """The concrete fields of a model are told by value, and nothing is asked for."""
     note = notes.get()
     with CaptureQueriesContext(connection) as queries:
@@ -236,7 +241,7 @@ def test_django_model_is_read_without_a_query(notes):
     assert [] == queries.captured_queries
 
 
-def test_django_deferred_field_is_skipped_and_never_loaded(notes):
+def test_django_deferred_field_is_skipped_and_never_loaded(notes: Any) -> None:
     """A field that was not loaded is not told, neither as empty nor as new when it is loaded later."""
     note = notes.defer("text").get()
     with CaptureQueriesContext(connection) as queries:
@@ -249,14 +254,14 @@ def test_django_deferred_field_is_skipped_and_never_loaded(notes):
     assert [] == queries.captured_queries
 
 
-def test_django_related_object_is_not_followed(notes):
+def test_django_related_object_is_not_followed(notes: Any) -> None:
     """A loaded relation is told by its key alone, in the middle of other state too."""
     note = notes.select_related("author").get()
 
     assert {"note.id", "note.body", "note.text", "note.author_id", "note.avatar"} == set(snapshot({"note": note}))
 
 
-def test_django_accessed_file_is_told_by_its_name(notes):
+def test_django_accessed_file_is_told_by_its_name(notes: Any) -> None:
     """A file field leaves an object that leads back to its model; its name is what is stored."""
     note = notes.get()
     assert "a.png" == note.avatar.name
@@ -269,12 +274,14 @@ class Holder:
     tweet: Any
 
 
-def test_models_inside_other_state(session):
+def test_models_inside_other_state(session: Any) -> None:
     """A model inside a list or an object is read as carefully as by itself."""
     tweet = session.get(Tweet, 5)
     session.expire(tweet)
     statements = Statements(session.get_bind())
 
     assert UNKNOWN is snapshot(Holder(tweet))["tweet.body"]
-    assert '[{"id": 5, "body": "<unknown>", "text": "<unknown>", "author_id": "<unknown>"}]' == snapshot([tweet])["value"]
+    assert (
+        '[{"id": 5, "body": "<unknown>", "text": "<unknown>", "author_id": "<unknown>"}]' == snapshot([tweet])["value"]
+    )
     assert [] == statements.seen

@@ -146,6 +146,20 @@ def test_empty_ledger_verifies(tmp_path: Path) -> None:
     assert (0, None) == (verify(tmp_path).checked, verify(tmp_path).first_bad)
 
 
+def test_page_that_cannot_be_read_is_a_bad_record(tmp_path: Path) -> None:
+    """A ledger damaged in the middle is vouched for up to there, and what follows cannot be read."""
+    write(tmp_path, range(1, 400))
+    with ledger_path(tmp_path).open("r+b") as file:
+        file.seek(ledger_path(tmp_path).stat().st_size // 2 & ~4095)
+        file.write(b"\xff" * 4096 * 10)
+
+    found = verify(tmp_path)
+
+    assert found.first_bad is not None
+    assert (found.checked + 1, None) == (found.first_bad.position, found.first_bad.id)
+    assert "cannot be read" in found.first_bad.reason
+
+
 def test_missing_ledger_is_an_error(tmp_path: Path) -> None:
     """Nothing to verify is no success."""
     with pytest.raises(LedgerError, match="no ledger in"):

@@ -11,6 +11,7 @@ import pytest
 from auditkit import files
 from auditkit.errors import ConfigurationError, Paused, TemporaryFailure
 from auditkit.ledger import LedgerReader, LedgerWriter, ledger_path, schema, verify
+from auditkit.ledger.database import quarantine
 from tests.unit.ledger.builders import EventfulClock, ImpatientClock, ask, edit, event_of, write
 
 if TYPE_CHECKING:
@@ -45,9 +46,10 @@ def test_event_sent_again_stays_once(tmp_path: Path) -> None:
 
 def test_batch_is_split_when_it_takes_long(tmp_path: Path) -> None:
     """A slow batch lets go of the lock between its parts, and is written whole all the same."""
-    clock = EventfulClock(iter(range(1000)).__next__)
-    LedgerWriter(tmp_path, clock=clock).send([event_of(number) for number in range(1, 6)])
+    seconds = iter(range(1000))
+    LedgerWriter(tmp_path, clock=EventfulClock(seconds.__next__)).send([event_of(n) for n in range(1, 6)])
 
+    assert 10 == next(seconds)  # each of five parts asked when it began and after its one row
     assert [f"event-{number}" for number in range(1, 6)] == ids(tmp_path)
     assert verify(tmp_path).first_bad is None
 
@@ -132,6 +134,18 @@ def test_damaged_ledger_is_moved_aside_and_begun_anew(
     assert str(kept) in caplog.text
     assert ["event-3"] == ids(tmp_path)
     assert verify(tmp_path).first_bad is None
+
+
+def test_files_beside_a_damaged_ledger_go_with_it(tmp_path: Path) -> None:
+    """The -wal of a damaged ledger is kept with it, where SQLite looks for it, and never read into the new one."""
+    ledger_path(tmp_path).parent.mkdir()
+    for suffix in ("", "-wal", "-shm"):
+        ledger_path(tmp_path).with_name(schema.FILE + suffix).write_bytes(suffix.encode())
+    moved = quarantine(ledger_path(tmp_path), "now")
+
+    assert {f"{schema.FILE}.corrupt-now{suffix}" for suffix in ("", "-wal", "-shm")} == {
+        each.name for each in moved.parent.iterdir()
+    }
 
 
 def test_second_damaged_ledger_gets_a_name_of_its_own(tmp_path: Path) -> None:
