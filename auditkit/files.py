@@ -251,6 +251,11 @@ def locked(path: Path, *, create: bool = False) -> Handle | None:
         # The name went to another file between the two calls: start again.
 
 
+def size(handle: Handle) -> int:
+    """Return how many bytes a file has."""
+    return os.fstat(handle.fd).st_size
+
+
 def is_named(handle: Handle, path: Path) -> bool:
     """Return whether an open file is the one that a path names now."""
     try:

@@ -178,7 +178,7 @@ class Redactor:
         new._key = self._key
         return new
 
-    def apply(self, metadata: dict[str, MetadataValue]) -> dict[str, MetadataValue]:
+    def apply(self, metadata: Mapping[str, MetadataValue]) -> Mapping[str, MetadataValue]:
         """Return the metadata itself where nothing had to be replaced, a new dict otherwise.
 
         None stays None. A value that cannot be judged is replaced: never raises, never lets it pass.

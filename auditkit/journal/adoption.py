@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING
 
 from auditkit import files
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
     from auditkit.reporting import Reporter
 
+_LINE_START = re.compile(rb"^[0-9a-f]{64} ", re.MULTILINE)
+
 
 def adopt(path: Path, keys: frames.Keys, reporter: Reporter) -> bool:
     """Close an open segment if its writer is gone.
@@ -24,28 +27,32 @@ def adopt(path: Path, keys: frames.Keys, reporter: Reporter) -> bool:
     Returns:
         Whether it was adopted; False where its writer lives, somebody else was faster, or it is not ours.
     """
-    held = files.locked(path)
-    if held is None:
-        return False
     try:
-        descriptor = files.open_existing(path)
+        lock = files.locked(path)
+        if lock is None:
+            return False
         try:
-            return _close(path, descriptor, keys, reporter)
+            file = files.open_existing(path)
+            try:
+                return _close(path, file, keys, reporter)
+            finally:
+                files.close(file)
         finally:
-            files.close(descriptor)
+            files.close(lock)
     except OSError as error:
-        reporter.report("adoption_failed", f"cannot take over {path}: {error.strerror}", cause=path.name, error=error)
+        reporter.report(
+            "adoption_failed", f"cannot take over {path}: {error.strerror}", cause=path.name, error=error
+        )
         return False
-    finally:
-        files.close(held)
 
 
-def _close(path: Path, descriptor: int, keys: frames.Keys, reporter: Reporter) -> bool:
-    data = files.read_at(descriptor, os.fstat(descriptor).st_size, 0)
+def _close(path: Path, file: files.Handle, keys: frames.Keys, reporter: Reporter) -> bool:
+    data = files.read_at(file.fd, files.size(file), 0)
     try:
         chain = keys.of(data)
     except ValueError as error:
-        return _without_header(path, data, reporter, str(error))
+        _put_aside(path, data, reporter, error)
+        return False
     if chain is None:
         reporter.report(
             "secret_unknown",
@@ -53,47 +60,70 @@ def _close(path: Path, descriptor: int, keys: frames.Keys, reporter: Reporter) -
             cause=path.name,
         )
         return False
-    last, records, lost = frames.Frame(b"", frames.START, 0), -1, 0
+    head, end, records, ended = frames.START, 0, 0, False
+    damage: list[frames.Damage] = []
     for found in frames.resynchronise(data, frames.START, chain):
         if isinstance(found, frames.Damage):
-            lost += _quarantine(path, data, found)
-        else:
-            last, records = found, records + 1
-    if lost:
-        reporter.report("corrupt", f"{lost} damaged line(s) of {path} were put into {path.stem}{CORRUPT}", cause=path.name)
-    if not last.is_end:
-        body = frames.end(records)
-        files.write_at(descriptor, frames.frame(chain.link(last.head, body), body), last.end)
-        os.ftruncate(descriptor, last.end + frames.OVERHEAD + len(body))
-    else:
-        os.ftruncate(descriptor, last.end)
-    files.sync(descriptor)
+            damage.append(found)
+            continue
+        head, end, ended = found.head, found.end, found.is_end
+        records += not (found.is_end or found.is_header)
+    if damage:
+        _quarantine(path, data, damage, reporter)
+    if not ended:
+        _, line = chain.extend(head, frames.end(records))
+        files.write_at(file.fd, line, end)
+        end += len(line)
+    os.ftruncate(file.fd, end)
+    files.sync(file.fd)
     path.rename(path.with_suffix(CLOSED))
     files.sync_directory(path.parent)
     return True
 
 
-def _without_header(path: Path, data: bytes, reporter: Reporter, reason: str) -> bool:
-    """Put aside a file that does not begin as a segment; leave one of a newer format alone."""
-    if not reason.startswith("format"):
+def _put_aside(path: Path, data: bytes, reporter: Reporter, error: ValueError) -> None:
+    """Rename a file that is no segment, so that nobody looks at it again; leave one of a newer format alone."""
+    if not data.strip(b"\0"):  # a power cut came before its first sync: nothing of it ever reached the device
+        path.unlink(missing_ok=True)
+        return
+    if not isinstance(error, frames.NewerFormat):
         path.rename(path.with_suffix(CORRUPT))
         reporter.count("corrupt", data.count(b"\n"))
-    reporter.report("unreadable_segment", f"{path} is not a segment that can be read: {reason}", cause=path.name)
-    return False
+    reporter.report(
+        "unreadable_segment", f"{path} is not a segment that can be read: {error}", cause=path.name
+    )
 
 
-def _quarantine(path: Path, data: bytes, damage: frames.Damage) -> int:
-    """Keep damaged bytes beside the segment; return how many whole lines they were."""
-    with path.with_suffix(CORRUPT).open("ab") as file:
-        os.chmod(file.fileno(), 0o600)
-        file.write(data[damage.start : damage.end])
-    return data.count(b"\n", damage.start, damage.end)
+def _quarantine(path: Path, data: bytes, damage: list[frames.Damage], reporter: Reporter) -> None:
+    """Keep what does not verify beside the segment, and count the records that it may have held."""
+    kept = [data[each.start : each.end] for each in damage]
+    lost = sum(_lines(each) for each in kept)
+    if not lost:
+        return  # the line that was being written when the writer died: nobody was told that it is recorded
+    file = files.open_private(path.with_suffix(CORRUPT))
+    try:
+        files.write_at(file.fd, b"".join(kept), 0)
+    finally:
+        files.close(file)
+    reporter.count("corrupt", lost - 1)  # the report counts one
+    reporter.report(
+        "corrupt",
+        f"{lost} damaged line(s) of {path} cannot be delivered, and are kept as {path.stem}{CORRUPT}",
+        cause=path.name,
+    )
+
+
+def _lines(damaged: bytes) -> int:
+    """Return how many whole lines damaged bytes held, as far as that can be seen; a torn one is none."""
+    return max(len(_LINE_START.findall(damaged)), 1) if b"\n" in damaged else 0
 
 
 def sweep(directory: Path) -> None:
     """Remove segments that were prepared by processes that are gone."""
     for path in directory.glob(f".*{NEW}"):
-        held = files.locked(path)
-        if held is not None:
-            path.unlink(missing_ok=True)
-            files.close(held)
+        lock = files.locked(path)
+        if lock is not None:
+            try:
+                path.unlink(missing_ok=True)
+            finally:
+                files.close(lock)

@@ -68,9 +68,14 @@ class Progress:
         if len(digest) != _DIGEST or digest != _checksum(text):
             return None
         fields = json.loads(text)
-        fields["head"] = fields["head"].encode("ascii")
-        fields["ahead"] = int(fields["ahead"], 16)
-        return cls(**fields)
+        return cls(
+            turn=fields["turn"],
+            offset=fields["offset"],
+            index=fields["index"],
+            head=fields["head"].encode("ascii"),
+            ahead=int(fields["ahead"], 16),
+            done=fields["done"],
+        )
 
 
 def _checksum(text: bytes) -> bytes:
@@ -86,27 +91,44 @@ def latest(data: bytes) -> Progress:
 def read(path: Path) -> Progress | None:
     """Return what a cursor file says, whoever holds it; None where there is none."""
     try:
-        return latest(path.read_bytes())
+        file = files.open_existing(path)
     except FileNotFoundError:
         return None
+    try:
+        return latest(files.read_at(file.fd, 2 * _SLOT, 0))
+    finally:
+        files.close(file)
 
 
 class Cursor:
     """A cursor file whose lock this process holds. Used by one thread at a time."""
 
-    __slots__ = ("_descriptor", "path", "progress")
+    __slots__ = ("_file", "path", "progress")
 
-    def __init__(self, path: Path, descriptor: int) -> None:
-        """Read where the lane stands."""
+    def __init__(self, path: Path, file: files.Handle, progress: Progress) -> None:
+        """Keep the lock and where the lane stands."""
         self.path = path
-        self._descriptor = descriptor
-        self.progress = latest(files.read_at(descriptor, 2 * _SLOT, 0))
+        self._file = file
+        self.progress = progress
 
     @classmethod
     def claim(cls, path: Path) -> Self | None:
-        """Return the cursor if its lock is free (made if there is none), else None."""
-        descriptor = files.locked(path, create=True)
-        return None if descriptor is None else cls(path, descriptor)
+        """Return the cursor if its lock is free (made, with its space, if there is none), else None.
+
+        Raises:
+            OSError: It cannot be opened or read, or there is no room for it.
+        """
+        file = files.locked(path, create=True)
+        if file is None:
+            return None
+        try:
+            data = files.read_at(file.fd, 2 * _SLOT, 0)
+            if len(data) < 2 * _SLOT:
+                files.reserve(file.fd, 2 * _SLOT)
+            return cls(path, file, latest(data))
+        except BaseException:
+            files.close(file)
+            raise
 
     def write(self, progress: Progress) -> None:
         """Overwrite the older copy.
@@ -115,9 +137,16 @@ class Cursor:
             OSError: It could not be written; the records will be sent again, with the same ids.
         """
         progress = replace(progress, turn=self.progress.turn + 1)
-        files.write_at(self._descriptor, progress.encode(), progress.turn % 2 * _SLOT)
+        files.write_at(self._file.fd, progress.encode(), progress.turn % 2 * _SLOT)
         self.progress = progress
+
+    def remove(self) -> None:
+        """Remove the file while its lock is held, so that nobody takes it in between; then free the lock."""
+        try:
+            self.path.unlink(missing_ok=True)
+        finally:
+            self.close()
 
     def close(self) -> None:
         """Free the lock."""
-        files.close(self._descriptor)
+        files.close(self._file)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import threading
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from auditkit import files
@@ -15,11 +15,11 @@ from auditkit.journal import cursor as cursors
 from auditkit.journal.adoption import adopt, sweep
 from auditkit.journal.cursor import Cursor
 from auditkit.journal.held import Held
-from auditkit.journal.segment import CLOSED, OPEN
+from auditkit.journal.segment import CLOSED, CORRUPT, OPEN, count_records
 from auditkit.protocols import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from auditkit.clock import Clock
@@ -28,13 +28,15 @@ if TYPE_CHECKING:
     from auditkit.protocols import Position
     from auditkit.reporting import Reporter
 
+HELD_AT_ONCE = 32  # segments that a lane has open, two descriptors each; the others wait by their names
+
 
 class DiskFeed:
     """What one lane has still to deliver.
 
     The lane's directory ``lanes/<name>/`` is how the audit directory remembers it: a segment is removed when
-    every remembered lane has passed it. `passed` may be called from any thread, everything else by the
-    lane's coordinator alone.
+    every remembered lane has passed it. `passed` and `begun` may be called from any thread, everything else
+    by the lane's coordinator alone.
 
     Args:
         root: The audit directory.
@@ -45,7 +47,7 @@ class DiskFeed:
         clock: Time for dead letters.
     """
 
-    def __init__(  # noqa: PLR0913  (collaborators, given by name)
+    def __init__(
         self, root: Path, lane: str, *, durable: bool, keys: Keys, reporter: Reporter, clock: Clock
     ) -> None:
         """Remember the lane, if it is a durable one."""
@@ -54,10 +56,16 @@ class DiskFeed:
         self._lanes = root / "lanes"
         self._keys, self._reporter, self._clock = keys, reporter, clock
         self._held: dict[str, Held] = {}
-        self._begun: deque[str] = deque()  # this process's own new segments, not claimed yet
-        self._volatile: deque[Held] = deque()
-        self._free: set[str] = set()  # segments of living writers that nobody delivered at the last scan
-        self._closing = threading.Lock()
+        self._waiting: deque[str] = deque()  # segments to deliver when those held leave room, oldest first
+        self._begun: deque[str] = deque()  # this process's own new segments, not among the waiting yet
+        self._opened: deque[Held] = deque()  # the same for a lane that is not durable
+        self._own: set[str] = set()  # this process's own segments that this lane has not passed
+        self._free: set[str] = set()  # segments of living writers, seen by the last scan
+        self._done: set[str] = set()  # segments that this lane has passed, and that wait for other lanes
+        self._refused: set[str] = set()  # closed segments that cannot be read
+        self._remembered: frozenset[str] = frozenset()
+        self._guard = threading.Lock()  # between `begun` and `close`, which different threads call
+        self.closed = False
         if durable:
             files.private_directory(self._lanes)
             files.private_directory(self._lanes / lane)
@@ -66,51 +74,72 @@ class DiskFeed:
 
     def begun(self, name: str) -> None:
         """Hear from the journal that this process began a segment; called on the recording thread."""
-        if self._durable:
-            self._begun.append(name)
-        else:  # opened at once: it may be removed before this lane looks
-            self._volatile.append(Held(self._directory, name, self._keys, None))
+        with self._guard:
+            if self.closed:
+                return
+            self._own.add(name)
+            if self._durable or len(self._held) + len(self._opened) >= HELD_AT_ONCE:
+                self._begun.append(name)
+            else:  # opened at once: the lanes that are durable may have it removed before this one looks
+                try:
+                    self._opened.append(Held(self._directory, name, self._keys, None))
+                except (OSError, ValueError):
+                    self._begun.append(name)
 
     def take(self, limit: int) -> Sequence[Record]:
         """Return up to ``limit`` records not handed out yet, oldest first; empty when there are none."""
-        self._claim_own()
+        while True:
+            self._claim_waiting()
+            records = self._read(limit)
+            if records or not self._waiting or len(self._held) >= HELD_AT_ONCE:
+                return records
+
+    def _read(self, limit: int) -> list[Record]:
         records: list[Record] = []
-        for held in sorted(self._held.values(), key=lambda each: each.name):
-            for index, body in held.read(limit - len(records)):
-                record = self._record(held, index, body)
-                if record is not None:
-                    records.append(record)
+        for held in self._oldest_first():
+            try:
+                found = held.read(limit - len(records))
+            except OSError as error:  # what the others gave is handed out all the same
+                self._tell("read_failed", f"segment {held.name} cannot be read", error, cause=held.name)
+                continue
+            records.extend(filter(None, [self._record(held, index, body) for index, body in found]))
             if held.passed:
                 self._finish(held)
-            if len(records) == limit:
+            if len(records) >= limit:
                 break
         return records
+
+    def _oldest_first(self) -> list[Held]:
+        return sorted(self._held.values(), key=lambda held: held.name)
 
     def _record(self, held: Held, index: int, body: bytes) -> Record | None:
         try:
             return Record((held.name, index), decode(body))
         except ValueError as error:  # it verifies, and is no event: nobody can deliver it
-            self._reporter.report(
-                "unreadable_record", f"record {index} of segment {held.name} is not an event", cause=held.name, error=error
+            self._tell(
+                "unreadable_record", f"record {index} of segment {held.name} is no event", error, cause=held.name
             )
+        try:
             self._bury({"record": body.decode("ascii", "replace")}, "not an event")
+        except JournalUnavailable as error:
+            self._tell("bury_failed", str(error), error, cause=self._lane)  # it stays, for the next process
+        else:
             self._acknowledge(held, [index])
-            return None
-
-    def _claim_own(self) -> None:
-        while self._begun:
-            self._claim(self._begun.popleft())
-        while self._volatile:
-            held = self._volatile.popleft()
-            self._held[held.name] = held
+        return None
 
     def acknowledge(self, positions: Sequence[Position]) -> None:
-        """Say that the destination has these records for good, or that they are dead letters."""
+        """Say that the destination has these records for good, or that they are dead letters.
+
+        Raises:
+            ValueError: One was never handed out.
+        """
         by_segment: dict[str, list[int]] = {}
         for segment, index in positions:
             by_segment.setdefault(segment, []).append(index)
         for segment, indexes in by_segment.items():
-            held = self._held[segment]
+            held = self._held.get(segment)
+            if held is None:
+                continue  # acknowledged and passed before, or closed meanwhile: then it will be sent again
             self._acknowledge(held, indexes)
             if held.passed:
                 self._finish(held)
@@ -119,13 +148,14 @@ class DiskFeed:
         try:
             held.acknowledge(indexes)
         except OSError as error:
-            self._reporter.report(
-                "cursor_failed",
-                f"cannot keep how far {self._lane} has come in {self._root}: {error.strerror}; "
-                "what it accepted will be sent again after a restart",
-                cause=self._lane,
-                error=error,
-            )
+            self._cursor_failed(error)
+
+    def _cursor_failed(self, error: OSError) -> None:
+        message = (
+            f"cannot keep how far {self._lane} has come in {self._root}: {error.strerror}; "
+            "what it accepted will be sent again after a restart"
+        )
+        self._tell("cursor_failed", message, error, cause=self._lane)
 
     def passed(self, position: Position) -> bool | None:
         """Return whether the record was acknowledged, wherever its lane runs; None when nobody can know."""
@@ -133,89 +163,161 @@ class DiskFeed:
         held = self._held.get(name)
         if held is not None:
             return held.progress.has(index)
-        if not name:
+        if not name or self.closed:
             return None
-        if not self._durable:
-            return all(each.name != name for each in tuple(self._volatile))
-        progress = cursors.read(self._cursor_path(self._lane, name))
+        if name in self._own and not self._durable:
+            return False  # it waits
+        return self._passed_on_disk(name, index) if self._durable else True
+
+    def _passed_on_disk(self, name: str, index: int) -> bool | None:
+        try:
+            progress = cursors.read(self._cursor_path(self._lane, name))
+        except OSError:
+            return None
         if progress is not None:
             return progress.has(index)
-        return not any((self._directory / f"{name}{suffix}").exists() for suffix in (OPEN, CLOSED))
+        if any((self._directory / f"{name}{suffix}").exists() for suffix in (OPEN, CLOSED)):
+            return False
+        # It was removed, as every lane had passed it, unless it was put aside.
+        return None if (self._directory / f"{name}{CORRUPT}").exists() else True
 
-    # ------------------------------------------------------------------ claiming and letting go
+    # ------------------------------------------------------------------ looking for segments
 
     def scan(self, *, eager: bool = False) -> None:
         """Look for segments that nobody delivers, and take them over.
 
         Segments of dead writers are adopted. A living writer's own lane comes first: its segment is taken
         when two scans found nobody delivering it, or at once when ``eager``.
-        """
-        if not self._durable:
-            return
-        self._claim_own()
-        sweep(self._directory)
-        stale = {path.stem: path for path in (self._lanes / self._lane).glob(f"*{cursors.SUFFIX}")}
-        free: set[str] = set()
-        for path in sorted(self._directory.glob("[!.]*")):
-            stale.pop(path.stem, None)
-            if path.suffix not in {OPEN, CLOSED} or path.stem in self._held:
-                if path.suffix == OPEN and path.stem in self._held:
-                    adopt(path, self._keys, self._reporter)
-                continue
-            if path.suffix == CLOSED or adopt(path, self._keys, self._reporter) or eager or path.stem in self._free:
-                self._claim(path.stem)
-            else:
-                free.add(path.stem)
-        self._free = free
-        for path in stale.values():
-            path.unlink(missing_ok=True)  # its segment is gone: every lane has passed it
 
-    def _claim(self, name: str) -> None:
-        if name in self._held:
+        Raises:
+            OSError: The directory cannot be listed.
+        """
+        if not self._durable or self.closed:
             return
-        cursor = Cursor.claim(self._cursor_path(self._lane, name))
+        remembered = frozenset(self._lane_names())
+        if remembered != self._remembered:  # what waited for a lane that is gone may be removed now
+            self._remembered = remembered
+            self._done.clear()
+        self._contained(self._directory, sweep)
+        cursors_seen = [*(self._lanes / self._lane).glob(f"*{cursors.SUFFIX}")]
+        found = {path.stem: path for path in sorted(self._directory.glob("[!.]*")) if path.suffix in {OPEN, CLOSED}}
+        self._take_begun()
+        self._waiting = deque(name for name, path in found.items() if self._is_to_claim(path, eager=eager))
+        self._free = {name for name, path in found.items() if path.suffix == OPEN}
+        self._done.intersection_update(found)
+        for path in cursors_seen:
+            if path.stem not in found:
+                self._contained(path, self._forget)
+
+    def _is_to_claim(self, path: Path, *, eager: bool) -> bool:
+        name = path.stem
+        if path.suffix == CLOSED:
+            return name not in self._held and name not in self._done and name not in self._refused
+        adopted = adopt(path, self._keys, self._reporter)  # the ones held, too: damage in them can be judged now
+        if name in self._held:
+            return False
+        return adopted or eager or name in self._own or name in self._free
+
+    def _forget(self, path: Path) -> None:
+        """Remove the cursor of a segment that is gone, unless a process holds it."""
+        cursor = Cursor.claim(path)
         if cursor is None:
             return
-        if cursor.progress.done:
+        # A listing may miss a file that is renamed meanwhile; in this order no rename hides from both.
+        if any((self._directory / f"{path.stem}{suffix}").exists() for suffix in (OPEN, CLOSED)):
             cursor.close()
-            self._retire(name)
+        else:
+            cursor.remove()
+
+    def _contained(self, path: Path, act: Callable[[Path], None]) -> None:
+        """Keep trouble with one file from ending the look at the others."""
+        try:
+            act(path)
+        except OSError as error:
+            self._tell("scan_failed", f"{self._lane} cannot look after {path}: {error.strerror}", error, cause=path.name)
+
+    # ------------------------------------------------------------------ claiming and letting go
+
+    def _take_begun(self) -> None:
+        while self._begun:
+            name = self._begun.popleft()
+            if name not in self._waiting:
+                self._waiting.append(name)
+        while self._opened:
+            held = self._opened.popleft()
+            self._held[held.name] = held
+
+    def _claim_waiting(self) -> None:
+        self._take_begun()
+        while self._waiting and len(self._held) < HELD_AT_ONCE and not self.closed:
+            name = self._waiting.popleft()
+            if name not in self._held:
+                self._contained(self._directory / f"{name}{CLOSED}", self._claim)
+
+    def _claim(self, path: Path) -> None:
+        name = path.stem
+        cursor = Cursor.claim(self._cursor_path(self._lane, name)) if self._durable else None
+        if self._durable and cursor is None:
+            return  # somebody else delivers it
+        if cursor is not None and cursor.progress.done:
+            cursor.close()
+            self._pass(name)
             return
         try:
             self._held[name] = Held(self._directory, name, self._keys, cursor)
         except FileNotFoundError:
-            cursor.path.unlink(missing_ok=True)
-            cursor.close()
-        except ValueError as error:
-            self._reporter.report("unreadable_segment", f"segment {name} cannot be read: {error}", cause=name)
-            cursor.close()
+            self._own.discard(name)
+            if cursor is not None:
+                cursor.remove()
+            else:
+                message = f"{self._lane} was too slow for segment {name}, which was removed when the other lanes had it"
+                self._tell("missed", message, None, cause=self._lane)
+        except BaseException as error:
+            if cursor is not None:
+                cursor.close()
+            if not isinstance(error, ValueError):
+                raise
+            if path.exists():
+                self._refused.add(name)
+            self._tell("unreadable_segment", f"segment {name} cannot be read: {error}", None, cause=name)
 
     def _finish(self, held: Held) -> None:
         try:
             held.finish()
-        except OSError:
-            return  # told by the acknowledgement before; the next process finds it passed, and finishes it
-        finally:
-            self._held.pop(held.name, None)
-            held.close()
-        if self._durable:
-            self._retire(held.name)
+        except OSError as error:
+            self._cursor_failed(error)
+            return  # it stays held: the next look tries again
+        del self._held[held.name]
+        held.close()
+        self._pass(held.name)
 
-    def _retire(self, name: str) -> None:
+    def _pass(self, name: str) -> None:
+        self._own.discard(name)
+        if self._durable:
+            self._contained(self._directory / f"{name}{CLOSED}", self._retire)
+
+    def _retire(self, path: Path) -> None:
         """Remove a segment that every remembered lane has passed: itself first, then the cursors.
 
         In the other order a crash between the two would deliver the whole segment again. One that its writer
         has ended and not closed yet stays: the scan after it is closed comes here again.
         """
+        name = path.stem
         if (self._directory / f"{name}{OPEN}").exists():
             return
-        remembered = [lane.name for lane in self._lanes.iterdir() if lane.is_dir()]
+        remembered = self._lane_names()
         for lane in remembered:
             progress = cursors.read(self._cursor_path(lane, name))
             if progress is None or not progress.done:
+                self._done.add(name)
                 return
-        (self._directory / f"{name}{CLOSED}").unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
+        files.sync_directory(self._directory)  # or a power cut might bring the segment back, and no cursor
         for lane in remembered:
             self._cursor_path(lane, name).unlink(missing_ok=True)
+
+    def _lane_names(self) -> list[str]:
+        return [lane.name for lane in self._lanes.iterdir() if lane.is_dir()]
 
     def _cursor_path(self, lane: str, name: str) -> Path:
         return self._lanes / lane / f"{name}{cursors.SUFFIX}"
@@ -223,8 +325,22 @@ class DiskFeed:
     # ------------------------------------------------------------------ telling
 
     def pending(self) -> int:
-        """Return how many records of the segments held here are not acknowledged."""
-        return sum(held.outstanding + held.unread() for held in tuple(self._held.values()))
+        """Return how many records of the segments held or waiting here are not acknowledged."""
+        held = sum(each.pending for each in (*self._held.values(), *self._opened))
+        return held + sum(self._pending_of(name) for name in (*self._waiting, *self._begun) if name not in self._held)
+
+    def _pending_of(self, name: str) -> int:
+        with suppress(OSError):
+            progress = cursors.read(self._cursor_path(self._lane, name)) or cursors.Progress()
+            if not progress.done:
+                records = count_records(self._directory, name)
+                return max(records - progress.index - progress.ahead.bit_count(), 0)
+        return 0
+
+    def _tell(self, code: str, message: str, error: BaseException | None, *, cause: str) -> None:
+        self._reporter.report(code, message, cause=cause, error=error)
+
+    # ------------------------------------------------------------------ dead letters
 
     def bury(self, event: Event, reason: str) -> None:
         """Write a dead letter, durably, before its record is acknowledged.
@@ -236,21 +352,17 @@ class DiskFeed:
 
     def _bury(self, event: dict[str, object], reason: str) -> None:
         letter = {"event": event, "reason": reason, "at": wire_time(self._clock.time_ns())}
-        line = json.dumps(letter).encode("ascii") + b"\n"
         try:
             directory = files.private_directory(self._root / "dead")
-            descriptor = os.open(directory / f"{self._lane}.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-            try:
-                os.write(descriptor, line)
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+            files.append_durably(directory / f"{self._lane}.jsonl", json.dumps(letter).encode("ascii") + b"\n")
         except OSError as error:
             message = f"cannot write the dead letters of {self._lane} in {self._root}: {error.strerror}"
             raise JournalUnavailable(message) from None
 
     def close(self) -> None:
         """Let go of everything held, so that another process may go on."""
-        with self._closing:
+        with self._guard:
+            self.closed = True
+            self._take_begun()
             while self._held:
                 self._held.popitem()[1].close()

@@ -51,6 +51,13 @@ class Chain:
         state.update(previous + body)  # unambiguous: the digits have one length
         return hexlify(state.digest())  # the digits as bytes, without a text between
 
+    def extend(self, previous: bytes, body: bytes) -> tuple[bytes, bytes]:
+        """Return the digits and the bytes of the line that holds ``body`` after the one with ``previous``."""
+        state = self._state.copy()  # as in `link`: a call of it would be felt by every audited call
+        state.update(previous + body)
+        head = hexlify(state.digest())
+        return head, b"%b %b\n" % (head, body)
+
 
 class Keys:
     """The chains of a directory: the first secret writes, all of them read, and so does no secret.
@@ -77,11 +84,8 @@ class Keys:
         Raises:
             ValueError: It is no segment, or one of a newer format.
         """
-        for chain in self._by_id.values():
-            first = next(read_frames(data, START, chain), None)
-            if first is not None and first.is_header:
-                _check_format(json.loads(first.body))
-                return chain
+        if (chain := self.of_header(data)) is not None:
+            return chain
         for chain in self._by_id.values():
             if any(isinstance(found, Frame) for found in resynchronise(data[:_PROBED], START, chain)):
                 return chain
@@ -89,6 +93,19 @@ class Keys:
         _check_format(fields)
         if fields.get("key") in self._by_id:
             raise ValueError("no line of it verifies")
+        return None
+
+    def of_header(self, data: bytes) -> Chain | None:
+        """Return the chain by which a segment's first line is a header, or None where it is damaged or not ours.
+
+        Raises:
+            NewerFormat: It is a header of a newer format.
+        """
+        for chain in self._by_id.values():
+            first = next(read_frames(data, START, chain), None)
+            if first is not None and first.is_header:
+                _check_format(json.loads(first.body))
+                return chain
         return None
 
 
@@ -135,11 +152,6 @@ class Damage(NamedTuple):
     end: int
 
 
-def frame(head: bytes, body: bytes) -> bytes:
-    """Return a line's bytes."""
-    return b"%b %b\n" % (head, body)
-
-
 def header(fields: dict[str, Any]) -> bytes:
     """Return the JSON of a segment's first line."""
     return json.dumps({"auditkit": FORMAT, **fields}, separators=(",", ":")).encode("ascii")
@@ -148,6 +160,18 @@ def header(fields: dict[str, Any]) -> bytes:
 def end(records: int) -> bytes:
     """Return the JSON of the line that ends a segment of so many records."""
     return b'{"end":%d}' % records
+
+
+def count_records(lines: bytes) -> int:
+    """Return how many of these whole lines hold records, whether they verify or not.
+
+    Args:
+        lines: Lines of one segment that follow each other.
+    """
+    last = lines.rfind(b"\n", 0, -1) + 1
+    begun = lines.startswith(_HEADER, DIGITS + 1)
+    ended = lines.startswith(_END, last + DIGITS + 1)
+    return lines.count(b"\n") - begun - ended
 
 
 def read_frames(data: bytes, previous: bytes, chain: Chain, *, start: int = 0, offset: int = 0) -> Iterator[Frame]:

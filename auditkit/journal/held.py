@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _CHUNK = 64 * 1024
 _LONGEST = MAX_RECORD + frames.OVERHEAD
+_HEADER_ROOM = 4096  # bytes in which a header ends
 
 
 class Held:
@@ -37,30 +38,36 @@ class Held:
     def __init__(self, directory: Path, name: str, keys: frames.Keys, cursor: Cursor | None) -> None:
         """Open the segment and go to where the lane stands."""
         self.name = name
-        self._closed_path = directory / f"{name}{CLOSED}"
+        self._open_path = directory / f"{name}{OPEN}"
         self._cursor = cursor
         self.progress = cursor.progress if cursor is not None else Progress()
-        self._descriptor = _open(directory, name)
+        self._file = _open(directory, name)
         try:
-            chain = keys.of(files.read_at(self._descriptor, 4096, 0))
-        except ValueError:
-            files.close(self._descriptor)
+            self._chain = _chain(self._file, keys)
+        except BaseException:
+            files.close(self._file)
             raise
-        if chain is None:
-            files.close(self._descriptor)
-            raise ValueError("it was written with a secret that this process does not have; set AUDITKIT_SECRET")
-        self._chain = chain
         self._offset, self._index, self._head = self.progress.offset, self.progress.index, self.progress.head
         self._ready: deque[frames.Frame] = deque()
         self._marks: dict[int, tuple[int, bytes]] = {}  # where each record handed out ends, and its digits
+        self._counted = (self._offset, self._index)  # lines are counted to this offset, and so many were records
         self.ended = False
 
     def read(self, limit: int) -> list[tuple[int, bytes]]:
-        """Return up to ``limit`` records not handed out yet, each with its index; fewer when there are none."""
+        """Return up to ``limit`` records not handed out yet, each with its index; fewer when there are none.
+
+        Raises:
+            OSError: It cannot be read (now), and nothing was handed out.
+        """
         found: list[tuple[int, bytes]] = []
         while len(found) < limit and not self.ended and self._index - self.progress.index < WINDOW:
-            if not self._ready and not self._fill():
-                break
+            try:
+                if not self._ready and not self._fill():
+                    break
+            except OSError:
+                if found:
+                    break  # the next call meets it again
+                raise
             frame = self._ready.popleft()
             self._offset, self._head = frame.end, frame.head
             if frame.is_end:
@@ -70,53 +77,65 @@ class Held:
                 if not self.progress.has(self._index):
                     found.append((self._index, frame.body))
                 self._index += 1
+        self.progress = self._advanced(self.progress)  # over what was acknowledged ahead by an earlier process
         return found
 
     def _fill(self) -> bool:
         """Read on as far as lines verify; return whether there is one."""
         self._ready.extend(self._verified())
-        if not self._ready and self._closed_path.exists():
+        if not self._ready and not self._open_path.exists():
             # Nothing changes a closed segment any more, so what does not verify in it is damaged, not
             # half written. Its writer may have finished a line between our reading and our looking.
             self._ready.extend(self._verified() or self._salvaged())
         return bool(self._ready)
 
     def _verified(self) -> list[frames.Frame]:
-        data = files.read_at(self._descriptor, _CHUNK, self._offset)
+        data = files.read_at(self._file.fd, _CHUNK, self._offset)
         if not data or data[0] == 0:
             return []
         if b"\n" not in data:
-            data = files.read_at(self._descriptor, _LONGEST, self._offset)
+            data = files.read_at(self._file.fd, _LONGEST, self._offset)
         return list(frames.read_frames(data, self._head, self._chain, offset=self._offset))
 
     def _salvaged(self) -> list[frames.Frame]:
         """Return what verifies of the rest of a damaged segment, beyond the damage; its end if nothing does."""
-        data = b""
-        while chunk := files.read_at(self._descriptor, 2**20, self._offset + len(data)):
-            data += chunk
+        # The damage may have changed how records beyond it are numbered: what was acknowledged ahead by an
+        # earlier process is sent again rather than mistaken for another record.
+        known = (1 << (self._index - self.progress.index)) - 1
+        self.progress = replace(self.progress, ahead=self.progress.ahead & known)
+        rest = files.read_at(self._file.fd, files.size(self._file) - self._offset, self._offset)
         found = [
-            each._replace(end=each.end + self._offset)
-            for each in frames.resynchronise(data, self._head, self._chain)
+            each
+            for each in frames.resynchronise(rest, self._head, self._chain, offset=self._offset)
             if isinstance(each, frames.Frame)
         ]
         return found or [frames.Frame(frames.end(self._index), self._head, self._offset)]
 
     def acknowledge(self, indexes: Sequence[int]) -> None:
-        """Say that these records are accepted, and keep that.
+        """Say that these records are accepted, and keep that; one that is already is no trouble.
 
         Raises:
+            ValueError: One was never handed out.
             OSError: It could not be kept.
         """
         at = self.progress
         ahead = at.ahead
         for index in indexes:
+            if index >= self._index:
+                raise ValueError(f"record {index} of segment {self.name} was never handed out")
             if index >= at.index:
                 ahead |= 1 << (index - at.index)
-        index, offset, head = at.index, at.offset, at.head
-        while ahead & 1:
+        self._keep(self._advanced(replace(at, ahead=ahead)))
+
+    def _advanced(self, at: Progress) -> Progress:
+        """Return the same progress with its place moved on over what is acknowledged ahead of it."""
+        if not at.ahead & 1:
+            return at
+        index, offset, head, ahead = at.index, at.offset, at.head, at.ahead
+        while ahead & 1 and index < self._index:
             offset, head = self._marks.pop(index)
             index, ahead = index + 1, ahead >> 1
-        self._keep(replace(at, index=index, offset=offset, head=head, ahead=ahead))
+        return replace(at, index=index, offset=offset, head=head, ahead=ahead)
 
     def _keep(self, progress: Progress) -> None:
         self.progress = progress  # also when it cannot be written: this process goes on from here
@@ -124,26 +143,29 @@ class Held:
             self._cursor.write(progress)
 
     @property
-    def outstanding(self) -> int:
-        """Return how many records were handed out and are not acknowledged."""
-        return self._index - self.progress.index - self.progress.ahead.bit_count()
-
-    @property
     def passed(self) -> bool:
         """Return whether every record of an ended segment is acknowledged."""
         return self.ended and self.progress.index == self._index
 
-    def unread(self) -> int:
-        """Return how many records lie beyond what was handed out."""
-        count, offset, last = 0, self._offset, b""
-        while data := files.read_at(self._descriptor, _CHUNK, offset):
-            count += data.count(b"\n")
-            last, offset = last[-frames.END_ROOM :] + data, offset + len(data)
-            if data[-1] == 0:  # space not used yet
+    @property
+    def pending(self) -> int:
+        """Return how many records are not acknowledged, handed out or not."""
+        records = self._index if self.ended else max(self._count(), self._index)
+        return records - self.progress.index - self.progress.ahead.bit_count()
+
+    def _count(self) -> int:
+        """Return how many records the segment holds, as far as it is written."""
+        offset, records = self._counted
+        while data := files.read_at(self._file.fd, _CHUNK, offset):
+            if data[0] and b"\n" not in data:
+                data = files.read_at(self._file.fd, _LONGEST, offset)
+            stop = data.rfind(b"\n") + 1
+            if not stop:
                 break
-        last = last.rstrip(b"\0")
-        header = 1 if self._offset == 0 and count else 0
-        return count - header - (1 if b'{"end":' in last[-frames.END_ROOM :] else 0)
+            records += frames.count_records(data[:stop])
+            offset += stop
+        self._counted = (offset, records)
+        return records
 
     def finish(self) -> None:
         """Say that every record of the segment is acknowledged.
@@ -155,13 +177,22 @@ class Held:
 
     def close(self) -> None:
         """Let go of the segment and of the cursor's lock."""
-        files.close(self._descriptor)
+        files.close(self._file)
         if self._cursor is not None:
             self._cursor.close()
 
 
-def _open(directory: Path, name: str) -> int:
+def _open(directory: Path, name: str) -> files.Handle:
     try:
         return files.open_existing(directory / f"{name}{OPEN}")
     except FileNotFoundError:
         return files.open_existing(directory / f"{name}{CLOSED}")
+
+
+def _chain(file: files.Handle, keys: frames.Keys) -> frames.Chain:
+    chain = keys.of_header(files.read_at(file.fd, _HEADER_ROOM, 0)) or keys.of(
+        files.read_at(file.fd, files.size(file), 0)
+    )
+    if chain is None:
+        raise ValueError("it was written with a secret that this process does not have; set AUDITKIT_SECRET")
+    return chain

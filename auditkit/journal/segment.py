@@ -8,7 +8,7 @@ A segment is made, reserved and locked under a name that nobody scans (``.<id>.n
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from auditkit import files
 from auditkit.journal import frames
@@ -20,12 +20,10 @@ OPEN, CLOSED, NEW, CORRUPT = ".open", ".closed", ".new", ".corrupt"
 _OVERHEAD = frames.OVERHEAD + frames.END_ROOM  # bytes that a record needs besides its JSON
 
 
-class _Place(NamedTuple):
-    """How far a segment is written: one value, so that no interruption leaves half of a step behind."""
-
-    at: int  # where the next line goes, in bytes
-    records: int  # how many events come before it
-    head: bytes  # the digits of the line before it
+# How far a segment is written: where the next line goes, how many events come before it, and the digits of the
+# line before it. One value, so that no interruption leaves half of a step behind; a plain tuple, since every
+# audited call makes one.
+_Place = tuple[int, int, bytes]
 
 
 class Segment:
@@ -35,7 +33,7 @@ class Segment:
         name: Its id; a process's ids ascend, so names sort by age.
     """
 
-    __slots__ = ("_directory", "_ended", "_file", "_limit", "_link", "_lock", "_place", "_size", "key_id", "name")
+    __slots__ = ("_chain", "_directory", "_ended", "_file", "_limit", "_lock", "_place", "_size", "name")
 
     def __init__(self, directory: Path, name: str, size: int, chain: frames.Chain) -> None:
         """Make the file under its hidden name, with all its space taken, and lock it.
@@ -45,12 +43,11 @@ class Segment:
             OSError: There is no room, or the directory cannot be written.
         """
         self.name = name
-        self.key_id = chain.key_id
+        self._chain = chain
         self._directory = directory
-        self._link = chain.link
         self._size = size
         self._limit = size // 2
-        self._place = _Place(0, 0, frames.START)
+        self._place: _Place = (0, 0, frames.START)
         self._ended = False
         hidden = directory / f".{name}{NEW}"
         self._file = files.create_private(hidden)
@@ -82,11 +79,11 @@ class Segment:
     @property
     def head(self) -> bytes:
         """Return the digits of the last line."""
-        return self._place.head
+        return self._place[2]
 
     def fits(self, size: int) -> bool:
         """Return whether a record with ``size`` bytes of JSON fits, and the line that ends the segment."""
-        return self._place.at + size + _OVERHEAD <= self._size
+        return self._place[0] + size + _OVERHEAD <= self._size
 
     def open_rest(self, size: int) -> bool:
         """Let records go into the second half of the space; return whether one of ``size`` bytes fits.
@@ -103,17 +100,16 @@ class Segment:
         Raises:
             OSError: It could not be written; the next one goes to the same place.
         """
-        place = self._place
-        if place.at + len(body) > self._limit:
+        at, records, _ = self._place
+        if at + len(body) > self._limit:
             return None
         self._write(body, 1)
-        return place.records
+        return records
 
     def _write(self, body: bytes, records: int) -> None:
         at, before, previous = self._place
-        head = self._link(previous, body)
-        line = b"%b %b\n" % (head, body)
-        after = _Place(at + len(line), before + records, head)
+        head, line = self._chain.extend(previous, body)
+        after = (at + len(line), before + records, head)
         try:
             files.write_at(self._file.fd, line, at)
         except OSError:
@@ -132,7 +128,7 @@ class Segment:
             OSError: It could not be written.
         """
         if not self._ended:
-            self._write(frames.end(self._place.records), 0)
+            self._write(frames.end(self._place[1]), 0)
             self._ended = True
 
     def sync(self) -> None:
@@ -151,7 +147,7 @@ class Segment:
         """
         try:
             self.end()
-            os.ftruncate(self._file.fd, self._place.at)
+            os.ftruncate(self._file.fd, self._place[0])
             self.sync()
             self.path.rename(self.path.with_suffix(CLOSED))
         finally:

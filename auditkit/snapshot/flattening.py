@@ -267,7 +267,7 @@ class _Flattening:
             if len(text) > MAX_NAME or len(shown) >= MAX_NAMES:
                 self._flat[REST] = UNKNOWN
                 continue
-            if text in shown:
+            while text in shown:
                 text = f"{text} ({type_name(type(name))})"
             shown[text] = self._jsonable(inner)
         return shown if shown or plan.private else marker(value)

@@ -352,6 +352,47 @@ def test_huge_int_is_told_by_its_size() -> None:
     assert snapshot(10**5000) != snapshot(10**5000 + 1)
 
 
+def test_keys_inside_a_list_do_not_collide() -> None:
+    """In a list's JSON, too, every key has a name of its own."""
+    state = [{"1": "a", 1: "b", (1,): "c", (2,): "d", (3,): "e"}]
+    names = [*json.loads(str(snapshot(state)["value"]))[0]]
+
+    tuples = ["<tuple object>", "<tuple object> (tuple)", "<tuple object> (tuple) (tuple)"]
+    assert ["1", "1 (int)", *tuples] == names
+
+
+def test_private_names_inside_a_list_are_left_out() -> None:
+    """An object in a list shows what it would show anywhere; one that shows nothing is named."""
+    assert (
+        '[{"a": 1}, "<SimpleNamespace object>"]'
+        == snapshot([SimpleNamespace(a=1, _b=2), SimpleNamespace(_b=2)])["value"]
+    )
+
+
+def test_wide_object_inside_a_list_is_bounded() -> None:
+    """A mapping in a list gives a hundred names, and the snapshot says that there are more."""
+    flat = snapshot([{f"n{number}": number for number in range(200)}])
+
+    assert 100 == len(json.loads(str(flat["value"]))[0])
+    assert UNKNOWN is flat[REST]
+
+
+def test_list_too_deep_is_bounded() -> None:
+    """A list more than six levels deep ends in the name of what is not looked into."""
+    assert {REST: UNKNOWN, "value": '[[[[[["<list object>"]]]]]]'} == snapshot([[[[[[[1]]]]]]])
+
+
+def test_set_of_anything_has_one_order() -> None:
+    """Equal sets are told alike, also where their elements cannot be compared."""
+    assert '["a", 1, null]' == snapshot({1, "a", None})["value"]
+
+
+def test_names_without_end_are_forgotten() -> None:
+    """A state whose names are data does not fill the memory with decisions."""
+    for number in range(5000):
+        assert {f"k{number}": 1} == snapshot({f"k{number}": 1})
+
+
 def test_many_bytes_are_told_by_their_length() -> None:
     """Bytes too many for hex are told by their length and a fingerprint."""
     assert str(snapshot(b"x" * 1000)["value"]).startswith("<1000 bytes, ")

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
         ({"a": DEFERRED}, {}, {}),
         ({}, {"a": DEFERRED}, {}),
         ({REST: UNKNOWN}, {"a": 1}, {CAPTURE: "unknown: a, further fields"}),
+        ({"a": 1, "b": 2}, {"a": 1}, {"b_was": 2, "b": None}),
+        ({"a": 1, "error": 2}, {"a": 1}, {"state.error_was": 2, "state.error": None}),
         ({"a": 1}, {REST: UNKNOWN}, {CAPTURE: "unknown: further fields, a"}),
     ],
 )
