@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +32,7 @@ def register(factory: Callable[[], Any]) -> None:
 
 def install(new: Any) -> Any:
     """Make ``new`` the process-wide trail and return the one it replaces."""
-    global trail  # noqa: PLW0603  (this file is where the process's state lives)
+    global trail
     with _lock:
         old, trail = trail, new
     return old
@@ -50,3 +51,14 @@ def reset() -> None:
     global reporter  # noqa: PLW0603  (this file is where the process's state lives)
     install(None)
     reporter = Reporter(SystemClock())
+
+
+def _renew() -> None:
+    """Begin with locks of its own in a forked child: a thread of the parent may have held these."""
+    global _lock, reporter  # noqa: PLW0603  (as above)
+    _lock = threading.RLock()
+    reporter = Reporter(SystemClock())
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import random
 import time
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-_POOL = 256  # ids drawn at once: one system call for 256 instead of one each
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_COUNTS = [f"{count:03x}" for count in reversed(range(4096))]
 _MILLISECOND = 1_000_000
 
 
@@ -30,6 +33,13 @@ class Clock(Protocol):
         """Return ``size`` bytes nobody can guess."""
         ...
 
+    def on_jump(self, wake: Callable[[], None]) -> None:
+        """Call ``wake``, a bound method, whenever time has moved otherwise than by passing.
+
+        Who waits for a time waits really; where time is driven by hand it has to look at it again.
+        """
+        ...
+
 
 class SystemClock:
     """The machine's own time and randomness."""
@@ -40,20 +50,26 @@ class SystemClock:
     random = staticmethod(random.random)
     token = staticmethod(os.urandom)
 
+    def on_jump(self, wake: Callable[[], None]) -> None:
+        """Do nothing: this time passes, and never jumps."""
+
 
 class IdSource:
-    """Make UUIDv7 texts (RFC 9562, section 5.7), ascending within a process, safe to call from threads.
+    """Make UUIDv7 texts, ascending within a process. Safe to call from any thread.
 
-    Ids are drawn from a pool of random suffixes, sorted, so that ids made in one millisecond ascend; a
-    new pool always begins with a new millisecond. A forked child drops its parent's pool.
+    An id is the millisecond, a counter and random bits (RFC 9562, section 6.2, method 1): the random bits are
+    drawn once for 4,096 ids, which the counter tells apart, and the next ids begin in a later millisecond. A
+    forked child drops its parent's bits.
     """
 
-    __slots__ = ("__weakref__", "clock", "_millisecond", "_pool", "_prefix")
+    __slots__ = ("__weakref__", "_drawn", "_millisecond", "_prefix", "clock")
 
     def __init__(self, clock: Clock) -> None:
-        """Begin with an empty pool."""
+        """Begin with nothing drawn."""
         self.clock = clock
-        self._pool: list[str] = []
+        # What the counter has still to say, from its end, and the random bits that go with it: read as one, so
+        # that no count is ever used twice with the same bits.
+        self._drawn: tuple[list[str], str] = ([], "")
         self._millisecond = 0
         self._prefix = ""
 
@@ -65,30 +81,26 @@ class IdSource:
         """Return one new id for a time that the caller has read already."""
         if now_ns // _MILLISECOND > self._millisecond:
             self._turn(now_ns // _MILLISECOND)
-        try:
-            return self._prefix + self._pool.pop()  # list.pop is atomic: no two threads get one suffix
-        except IndexError:
-            self._fill()
-            return self.at(now_ns)
+        while True:
+            counts, tail = self._drawn
+            try:
+                return self._prefix + counts.pop() + tail  # list.pop is atomic: no two threads get one count
+            except IndexError:
+                self._draw()
 
     def clear(self) -> None:
-        """Forget the pool, so that a forked child never repeats its parent's ids."""
-        self._pool = []
+        """Forget what was drawn, so that a forked child never repeats its parent's ids."""
+        self._drawn = ([], "")
 
     def _turn(self, millisecond: int) -> None:
         self._millisecond = millisecond
         text = f"{millisecond:012x}"
         self._prefix = f"{text[:8]}-{text[8:12]}-7"
 
-    def _fill(self) -> None:
-        raw = self.clock.token(_POOL * 10).hex()
-        suffixes = [
-            f"{raw[i : i + 3]}-{'89ab'[int(raw[i + 3], 16) & 3]}{raw[i + 4 : i + 7]}-{raw[i + 7 : i + 19]}"
-            for i in range(0, len(raw), 20)
-        ]
-        suffixes.sort(reverse=True)
+    def _draw(self) -> None:
+        drawn = self.clock.token(8).hex()
         self._turn(max(self.clock.time_ns() // _MILLISECOND, self._millisecond + 1))
-        self._pool = suffixes
+        self._drawn = (_COUNTS.copy(), f"-{'89ab'[int(drawn[0], 16) & 3]}{drawn[1:4]}-{drawn[4:16]}")
 
 
 new_id = IdSource(SystemClock())

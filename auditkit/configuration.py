@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import math
 import os
 import platform
 import re
@@ -24,11 +25,13 @@ MAX_BYTES: Final = 2**30
 LEDGER: Final = "ledger"
 SHUTDOWN_TIMEOUT: Final = 2.0  # seconds
 TRANSPORTS: Final = ("workos_audit_trail", "workos_audit_logs")
+SMALLEST: Final = 2**20  # bytes: less could not hold a few records of the largest size
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 _REQUIRABLE: Final = ("actor", "group", "location")
 _SECRETS: Final = 2
 _SHORTEST_SECRET: Final = 16  # characters
+_OFF: Final = {"", "0", "false", "no", "off"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,18 +79,18 @@ def settle(  # noqa: PLR0913  (what configure takes)
     transport: object,
     *,
     directory: object,
-    fsync: object,
-    ledger: bool | None,
-    deliver: bool,
-    on_audit_error: object,
-    on_error: object,
-    denied: object,
-    require: object,
-    defaults: object,
-    redact: Iterable[str],
-    expose: Iterable[str],
-    secret: object,
-    max_bytes: object,
+    fsync: object = None,
+    ledger: object = None,
+    deliver: object = True,
+    on_audit_error: object = "log",
+    on_error: object = "skip",
+    denied: object = PermissionError,
+    require: object = (),
+    defaults: object = None,
+    redact: object = (),
+    expose: object = (),
+    secret: object = None,
+    max_bytes: object = MAX_BYTES,
 ) -> Settings:
     """Check what `configure` was given.
 
@@ -98,52 +101,82 @@ def settle(  # noqa: PLR0913  (what configure takes)
         for name, stated in (("fsync", fsync), ("ledger", ledger)):
             if stated is not None:
                 raise ConfigurationError(f"{name}={stated!r} has no meaning with directory=None: nothing is on disk")
+        if deliver is False:
+            raise ConfigurationError(
+                "deliver=False has no meaning with directory=None: no other process can see what is in memory"
+            )
     return Settings(
         transports=_transports(transport),
         directory=_directory(directory),
         syncs_each=_one_of("fsync", "interval" if fsync is None else fsync, "interval", "always") == "always",
-        ledger=directory is not None and ledger is not False,
-        deliver=bool(deliver),
+        ledger=directory is not None and (ledger is None or _switch("ledger", ledger)),
+        deliver=_switch("deliver", deliver),
         raises=_one_of("on_audit_error", on_audit_error, "log", "raise") == "raise",
         on_error=_on_error(on_error),
         denied=_exceptions(denied),
         require=_require(require),
         defaults=_defaults(defaults),
-        redact=tuple(redact),
-        expose=tuple(expose),
-        max_bytes=_positive("max_bytes", max_bytes),
-        secrets=_secrets(secret),
+        redact=_names("redact", redact),
+        expose=_names("expose", expose),
+        max_bytes=_max_bytes(max_bytes),
+        secrets=secrets_of(secret),
     )
+
+
+def disabled(environment: Mapping[str, str]) -> bool:
+    """Return whether ``AUDITKIT_DISABLED`` says that nothing is recorded: anything but 0, false, no and off."""
+    return environment.get("AUDITKIT_DISABLED", "").strip().lower() not in _OFF
+
+
+def exit_timeout(environment: Mapping[str, str]) -> float:
+    """Return how many seconds the interpreter's exit may take: ``AUDITKIT_SHUTDOWN_TIMEOUT``, if it can be used."""
+    try:
+        seconds = float(environment["AUDITKIT_SHUTDOWN_TIMEOUT"])
+    except (KeyError, ValueError):
+        return SHUTDOWN_TIMEOUT
+    return seconds if 0 <= seconds < math.inf else SHUTDOWN_TIMEOUT
 
 
 def _transports(given: object) -> tuple[Any, ...]:
     transports: list[Any] = []
     if given is not None:
         transports = list(given) if isinstance(given, list | tuple) else [given]
-    seen: set[str] = set()
+    names: set[str] = set()
     for each in transports:
-        for wanted in ("send", "close", "name", "max_batch", "concurrency", "durable"):
-            if not hasattr(each, wanted):
-                kind = each.__name__ + " (make one: write its parentheses)" if isinstance(each, type) else type(each).__name__
-                raise ConfigurationError(f"transport must have name, max_batch, concurrency, durable, send and close; {kind} has no {wanted!r}")
-        name = each.name
-        if not isinstance(name, str) or not _NAME.fullmatch(name) or name == LEDGER:
-            raise ConfigurationError(
-                f"a transport's name must be up to 64 of a-z, 0-9, '_', '.', '-' and not {LEDGER!r}, got {describe(name)}"
-            )
-        if name in seen:
+        name = _transport_name(each)
+        if name in names:
             raise ConfigurationError(f"two transports are named {name!r}: give one of them another name=")
-        seen.add(name)
+        names.add(name)
         for number in ("max_batch", "concurrency"):
             _positive(f"{number} of {name}", getattr(each, number))
+        _switch(f"durable of {name}", each.durable)
     return tuple(transports)
+
+
+def _transport_name(given: Any) -> str:
+    """Return the name of what has all that a transport has."""
+    for wanted in ("send", "close", "name", "max_batch", "concurrency", "durable"):
+        found = getattr(given, wanted, None)
+        if isinstance(given, type) or found is None or (wanted in {"send", "close"} and not callable(found)):
+            hint = f"the class {given.__name__}: write its parentheses" if isinstance(given, type) else describe(given)
+            raise ConfigurationError(
+                f"transport must have name, max_batch, concurrency, durable, send() and close(), got {hint}"
+                + ("" if isinstance(given, type) else f" without {wanted}")
+            )
+    name = given.name
+    if isinstance(name, str) and _NAME.fullmatch(name) and name != LEDGER:
+        return name
+    raise ConfigurationError(
+        f"a transport's name must be up to 64 of a-z, 0-9, '_', '.', '-' and not {LEDGER!r}, got {describe(name)}"
+    )
 
 
 def _directory(given: object) -> Path | None:
     if given is None:
         return None
-    if isinstance(given, str | os.PathLike) and str(given):
-        return Path(os.path.abspath(os.fspath(given)))  # noqa: PTH100  (not resolve: a symlink must be seen later)
+    path = os.fspath(given) if isinstance(given, str | os.PathLike) else ""
+    if isinstance(path, str) and path and "\0" not in path:
+        return Path(os.path.abspath(path))  # noqa: PTH100  (not resolve: a symlink must be seen later)
     raise ConfigurationError(f"directory must be a path or None, got {describe(given)}")
 
 
@@ -175,9 +208,9 @@ def _exceptions(given: object) -> tuple[type[BaseException], ...]:
 def _require(given: object) -> tuple[str, ...]:
     names = given if isinstance(given, Sequence) and not isinstance(given, str) else (given,)
     for each in names:
-        if each not in _REQUIRABLE:
+        if not isinstance(each, str) or each not in _REQUIRABLE:
             raise ConfigurationError(f"require must be made of {', '.join(_REQUIRABLE)}, got {describe(each)}")
-    return tuple(names)  # type: ignore[arg-type]  # all of them are among those names
+    return tuple(map(str, names))
 
 
 def _defaults(given: object) -> Defaults:
@@ -185,15 +218,21 @@ def _defaults(given: object) -> Defaults:
     if given is None:
         return Defaults(location=host)
     if not isinstance(given, Mapping) or not set(given) <= set(_REQUIRABLE):
-        raise ConfigurationError(f"defaults must be a mapping with the keys {', '.join(_REQUIRABLE)}, got {describe(given)}")
+        raise ConfigurationError(
+            f"defaults must be a mapping with the keys {', '.join(_REQUIRABLE)}, got {describe(given)}"
+        )
     try:
-        return Defaults(
+        made = Defaults(
             group=text_id(given.get("group", "default"), "group"),
             actor=Actor.of(given.get("actor", "anonymous")),
             location=text_id(given.get("location", host), "location"),
         )
     except InvalidEventError as error:
         raise ConfigurationError(f"defaults: {error}") from None
+    for name, text in (("group", made.group), ("actor", made.actor.id), ("location", made.location)):
+        if not text:
+            raise ConfigurationError(f"defaults: {name} must not be empty")
+    return made
 
 
 def _positive(name: str, given: object) -> int:
@@ -202,7 +241,35 @@ def _positive(name: str, given: object) -> int:
     raise ConfigurationError(f"{name} must be an int > 0, got {describe(given)}")
 
 
-def _secrets(given: object) -> tuple[bytes, ...]:
+def _max_bytes(given: object) -> int:
+    number = _positive("max_bytes", given)
+    if number < SMALLEST:
+        raise ConfigurationError(f"max_bytes must be at least {SMALLEST}, got {number}")
+    return number
+
+
+def _switch(name: str, given: object) -> bool:
+    if isinstance(given, bool):
+        return given
+    raise ConfigurationError(f"{name} must be True or False, got {describe(given)}")
+
+
+def _names(argument: str, given: object) -> tuple[str, ...]:
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise ConfigurationError(f"{argument} must be a list of names, got {describe(given)}")
+    names = tuple(given)
+    for each in names:
+        if not isinstance(each, str) or not each:
+            raise ConfigurationError(f"{argument} must be made of names, got {describe(each)}")
+    return names
+
+
+def secrets_of(given: object) -> tuple[bytes, ...]:
+    """Return the secrets that were given, none or up to two, as bytes.
+
+    Raises:
+        ConfigurationError: They cannot be used; never shows them.
+    """
     if given is None:
         return ()
     secrets = given if isinstance(given, list | tuple) else (given,)

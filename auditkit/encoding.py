@@ -60,18 +60,31 @@ def _value(value: MetadataValue) -> str:
     return repr(value)  # an int, or a finite float: Python's text for them is JSON's
 
 
+# The names of fields and kinds come again and again: looked up, they cost a third of being quoted.
+_quoted: dict[str, str] = {}
+_MAX_QUOTED = 4096
+_LONGEST_QUOTED = 100  # characters
+
+
+def _name(text: str) -> str:
+    quoted = _quoted.get(text)
+    if quoted is None:
+        quoted = quote(text)
+        if len(text) <= _LONGEST_QUOTED:
+            if len(_quoted) >= _MAX_QUOTED:
+                _quoted.clear()
+            _quoted[text] = quoted
+    return quoted
+
+
 def _mapping(metadata: Mapping[str, MetadataValue]) -> str:
-    # Most values are texts: the test stands here so that they cost no call of ours.
-    return (
-        "{"
-        + ",".join(
-            [
-                f"{quote(key)}:{quote(value) if type(value) is str else _value(value)}"  # type: ignore[arg-type]
-                for key, value in metadata.items()
-            ]
-        )
-        + "}"
-    )
+    # Most values are texts, and most keys were there before: the tests stand here so that these cost no call of ours.
+    known = _quoted
+    parts = [
+        f"{known.get(key) or _name(key)}:{quote(value) if type(value) is str else _value(value)}"  # type: ignore[arg-type]
+        for key, value in metadata.items()
+    ]
+    return f"{{{','.join(parts)}}}"
 
 
 def _optional(value: str | None) -> str:
@@ -90,12 +103,14 @@ def _encode_scene(scene: Scene) -> str:
 def encode(draft: Draft) -> bytes:
     """Return the draft as one line of ASCII JSON, with every field of an event under its own name."""
     (event_id, time_ns, scene, action, action_type, target_id, target_name, target_type, parent_id, metadata) = draft
+    quoted_id = quote(target_id)
     # An action and its type hold nothing that JSON would escape: `check_action` saw to that.
     return (
         f'{{"id":{quote(event_id)},"occurred_at":"{wire_time(time_ns)}",{scene.encoded or _encode_scene(scene)},'
-        f'"action":"{action}","action_type":"{action_type}","target_id":{quote(target_id)},'
-        f'"target_name":{quote(target_name)},"target_type":{quote(target_type)},'
-        f'"parent_id":{_optional(parent_id)},"metadata":{_mapping(metadata)}}}'
+        f'"action":"{action}","action_type":"{action_type}","target_id":{quoted_id},'
+        f'"target_name":{quoted_id if target_name is target_id else quote(target_name)},'
+        f'"target_type":{_quoted.get(target_type) or _name(target_type)},'
+        f'"parent_id":{"null" if parent_id is None else quote(parent_id)},"metadata":{_mapping(metadata)}}}'
     ).encode("ascii")
 
 

@@ -47,10 +47,10 @@ if sys.platform == "win32":
         os.lseek(descriptor, 0, os.SEEK_SET)
         os.write(descriptor, bytes(size))
 
-    def write_at(descriptor: int, data: bytes, offset: int) -> None:
-        """Write all of ``data`` at ``offset``."""
+    def pwrite(descriptor: int, data: bytes, offset: int) -> int:
+        """Write at ``offset`` and return how many bytes were written."""
         os.lseek(descriptor, offset, os.SEEK_SET)
-        os.write(descriptor, data)
+        return os.write(descriptor, data)
 
     def read_at(descriptor: int, size: int, offset: int) -> bytes:
         """Return up to ``size`` bytes from ``offset``."""
@@ -116,22 +116,25 @@ else:
                 raise
             os.ftruncate(descriptor, size)
 
-    def write_at(descriptor: int, data: bytes, offset: int) -> None:
-        """Write all of ``data`` at ``offset``.
-
-        Raises:
-            OSError: It could not be written (all).
-        """
-        done = os.pwrite(descriptor, data, offset)
-        while done < len(data):
-            step = os.pwrite(descriptor, data[done:], offset + done)
-            if not step:
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            done += step
+    pwrite = os.pwrite
 
     def read_at(descriptor: int, size: int, offset: int) -> bytes:
         """Return up to ``size`` bytes from ``offset``; fewer at the end of the file."""
         return os.pread(descriptor, size, offset)
+
+
+def write_at(descriptor: int, data: bytes, offset: int) -> None:
+    """Write all of ``data`` at ``offset``.
+
+    Raises:
+        OSError: It could not be written (all).
+    """
+    done = 0
+    while done < len(data):
+        step = pwrite(descriptor, data[done:], offset + done)
+        if not step:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        done += step
 
 
 class Handle:
@@ -218,9 +221,7 @@ def _close_inherited() -> None:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=_guard.acquire, after_in_parent=_guard.release, after_in_child=_close_inherited
-    )
+    os.register_at_fork(before=_guard.acquire, after_in_parent=_guard.release, after_in_child=_close_inherited)
 
 
 def locked(path: Path, *, create: bool = False) -> Handle | None:
@@ -254,6 +255,17 @@ def locked(path: Path, *, create: bool = False) -> Handle | None:
 def size(handle: Handle) -> int:
     """Return how many bytes a file has."""
     return os.fstat(handle.fd).st_size
+
+
+def listing(directory: Path) -> list[Path]:
+    """Return what a directory holds, sorted by name; no fork falls into it, and so inherits its descriptor.
+
+    Raises:
+        OSError: There is no such directory, or it may not be read.
+    """
+    with _guard:
+        names = os.listdir(directory)  # noqa: PTH208  (whole at once: an iterator would be open longer)
+    return [directory / name for name in sorted(names)]
 
 
 def is_named(handle: Handle, path: Path) -> bool:
@@ -317,9 +329,7 @@ def private_directory(path: Path) -> Path:
 def _judge(path: Path, found: os.stat_result) -> None:
     if not stat.S_ISDIR(found.st_mode):
         kind = "a symbolic link" if stat.S_ISLNK(found.st_mode) else "a file"
-        raise JournalUnavailable(
-            f"{path} is {kind}, not a directory; remove it or configure another directory"
-        )
+        raise JournalUnavailable(f"{path} is {kind}, not a directory; remove it or configure another directory")
     if os.name == "posix" and found.st_mode & 0o022:
         raise JournalUnavailable(
             f"{path} can be written by others (mode {stat.S_IMODE(found.st_mode):04o}); run: chmod go-w {path}"

@@ -51,10 +51,44 @@ class Journal(Protocol):
         ...
 
     def wait(self, seen: int, timeout: float) -> int:
-        """Wait until the journal has grown beyond ``seen``, at most ``timeout`` seconds; return its growth.
+        """Wait until something happened since the moment ``seen``, at most ``timeout`` seconds.
 
-        The growth is a number that rises with every append; lanes keep the last one they saw.
+        Returns:
+            The present moment: a number that rises with every record and every `wake`. Who keeps the last one
+            it saw, looks for work, and waits with it misses nothing.
         """
+        ...
+
+    def wake(self) -> None:
+        """Wake all who wait, and let who is about to wait not wait."""
+        ...
+
+    def sync(self) -> bool:
+        """Put everything recorded so far on the device; return whether it took it."""
+        ...
+
+    def settle(self) -> None:
+        """Return when what this thread recorded is on the device.
+
+        Raises:
+            JournalError: The device failed.
+        """
+        ...
+
+    def start(self) -> None:
+        """Begin to work in the background (to sync); a second call does nothing.
+
+        Raises:
+            RuntimeError: No thread can be started (any more); it may be tried again.
+        """
+        ...
+
+    def rest(self) -> None:
+        """Put everything away as a process that ends cleanly does; a later record begins anew."""
+        ...
+
+    def stop(self) -> None:
+        """End what `start` began."""
         ...
 
 

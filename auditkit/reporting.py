@@ -33,7 +33,13 @@ class Reporter:
         self._logged: dict[tuple[str, str], float] = {}
 
     def report(
-        self, code: str, message: str, *, cause: str = "", error: BaseException | None = None, level: int = logging.ERROR
+        self,
+        code: str,
+        message: str,
+        *,
+        cause: str = "",
+        error: BaseException | None = None,
+        level: int = logging.ERROR,
     ) -> None:
         """Count one trouble, and log it unless the same cause was logged within the window.
 
@@ -54,7 +60,10 @@ class Reporter:
                 self._logged.pop(next(iter(self._logged)))
         if not silent:
             kind = f" ({type(error).__name__})" if error is not None else ""
-            logger.log(level, "%s: %s%s", code, message, kind)
+            try:
+                logger.log(level, "%s: %s%s", code, message, kind)
+            except Exception:  # noqa: BLE001  (a handler's: neither a lane nor a caller may fail of it)
+                self.count("log_failed")
 
     def count(self, code: str, number: int = 1) -> None:
         """Count without logging."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from auditkit.capture.reference import ref
-    from auditkit.capture.runners import Call
+    from auditkit.capture.runners import Run
     from auditkit.event import ActionType
     from auditkit.protocols import Recorder
 
@@ -34,7 +34,7 @@ class AuditedFunction(wrapt.FunctionWrapper):  # type: ignore[type-arg]  # it wr
     holds is the one that is called, pickled and copied.
     """
 
-    def __init__(self, wrapped: Callable[..., Any], run: Call) -> None:
+    def __init__(self, wrapped: Callable[..., Any], run: Run) -> None:
         """Wrap a function with what runs it."""
         super().__init__(wrapped, _unused)
         self._self_run = run
@@ -150,7 +150,7 @@ def audited(  # noqa: PLR0913  (the design's names; all but two by keyword)
     return decorate
 
 
-def _kind(function: Any) -> Callable[[Site, Callable[..., Any]], Call]:
+def _kind(function: Any) -> Callable[[Site, Callable[..., Any]], Run]:
     """Return the runner for a kind of callable."""
     name = getattr(function, "__qualname__", repr(type(function)))
     if isinstance(function, type):

@@ -2,137 +2,115 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from auditkit.capture.reference import Outcome, Unavailable
+from auditkit.clock import new_id
 from auditkit.draft import Draft, Scene
-from auditkit.errors import InvalidEventError
 from auditkit.event import Actor, Target, text_id
-from auditkit.snapshot import CAPTURE, created, deleted, difference, snapshot
+from auditkit.snapshot import CAPTURE, changes_since, created, deleted, snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-    from auditkit.capture.declaration import Declaration
-    from auditkit.capture.entry import Entry
-    from auditkit.capture.reference import Args, Compiled, Kwargs
-    from auditkit.context import Scope
+    from auditkit.capture.call import Call
     from auditkit.event import MetadataValue
-    from auditkit.protocols import Recorder
     from auditkit.redaction import Redactor
 
 FAILURE, DENIED, CANCELLED = "failure", "denied", "cancelled"
+
 _NOTHING: Final[dict[str, Any]] = {}
+_PRINCIPAL: Final = ("on_behalf_of_id", "on_behalf_of_name")
+# Without the Python function that a named tuple puts in front: a tenth of what composing costs.
+_draft: Callable[[tuple[Any, ...]], Draft] = partial(tuple.__new__, Draft)
 
 
-def observe(declared: Declaration, trail: Recorder, entry: Entry, args: Args, kwargs: Kwargs) -> None:
+def observe(call: Call) -> None:
     """Read what must be read before the call: the state before it, and what it acts on."""
+    declared = call.declared
     if declared.before is not None:
         try:
-            state = declared.before.read(args, kwargs, None)
-            entry.before = snapshot(state, fields=declared.fields, exclude=declared.exclude)
+            call.before = snapshot(declared.before.read(call), fields=declared.fields, exclude=declared.exclude)
         except Exception as error:  # noqa: BLE001  (the user's references and callables: contained, told, marked)
-            entry.lost = type(error).__name__
-            _tell(declared, trail, entry, "capture", declared.before, error)
-    if declared.target is not None and not declared.target.late and declared.action_type != "C":
-        entry.target = read_target(declared, trail, entry, args, kwargs, None)
+            call.lost = type(error).__name__
+            call.tell("before", declared.before, error)
+    if declared.early_target:
+        call.target = read_target(call)
 
 
-def read_target(  # noqa: PLR0913  (the call)
-    declared: Declaration, trail: Recorder, entry: Entry, args: Args, kwargs: Kwargs, outcome: Outcome | None
-) -> tuple[str, str] | None:
+def read_target(call: Call) -> tuple[str, str] | None:
     """Return the id and the name of what the call acts on, or None where they cannot be read."""
-    of_id, of_name = declared.target, declared.target_name
+    of_id, of_name = call.declared.target, call.declared.target_name
     if of_id is None:
         return None
     try:
-        value = of_id.read(args, kwargs, outcome)
-        if type(value) is str and of_name is None and value.isascii():
-            return value, value
+        value = of_id.read(call)
         if of_name is not None:
-            return text_id(value, "target.id"), text_id(of_name.read(args, kwargs, outcome), "target.name")
+            return text_id(value, "target.id"), text_id(of_name.read(call), "target.name")
+        if type(value) is str and value.isascii():  # what it nearly always is
+            return value, value
         target = Target.of(value)
     except Exception as error:  # noqa: BLE001  (the user's references and callables: contained, told)
-        failed_before_its_result = of_id.late and outcome is not None and outcome.error is not None
-        if not failed_before_its_result:
-            _tell(declared, trail, entry, "target", of_id, error)
+        call.tell("target", of_id, error)
         return None
     return target.id, target.name
 
 
-def compose(  # noqa: PLR0913  (everything that is known of the call)
-    declared: Declaration,
-    trail: Recorder,
-    redactor: Redactor,
-    scope: Scope | None,
-    entry: Entry,
-    args: Args,
-    kwargs: Kwargs,
-    outcome: Outcome,
-    told: Mapping[str, MetadataValue] = _NOTHING,
-) -> Draft:
+def compose(call: Call, redactor: Redactor, told: Mapping[str, MetadataValue] = _NOTHING) -> Draft:
     """Return the draft of a call that has ended.
 
     Args:
-        declared: What the call was declared to be.
-        trail: Where it will go.
+        call: The call.
         redactor: The trail's rules with the declaration's.
-        scope: The scope that was innermost when the call began.
-        entry: What was read before it.
-        args: Its positional arguments.
-        kwargs: Its keyword arguments.
-        outcome: How it ended.
         told: What auditkit itself says of it: the outcome and the error's type.
     """
+    declared, trail, scope = call.declared, call.trail, call.scope
     now = trail.time_ns()
     scene = trail.scene if scope is None else scope.scene(trail.defaults)
     if declared.actor is not None or declared.group is not None:
-        scene = _overlaid(declared, trail, entry, scene, args, kwargs, outcome)
+        scene = _overlaid(call, scene)
     if scene.missing:
-        entry.trouble = trail.require(scene, declared.action) or entry.trouble
-    failed = outcome.error is not None and told.get("outcome") != CANCELLED
-    state = _NOTHING if failed else _changes(declared, trail, entry, args, kwargs, outcome)
-    target = entry.target or read_target(declared, trail, entry, args, kwargs, outcome) or ("", declared.category)
-    metadata = state
-    if told or declared.constants or declared.values or scene.metadata:
-        metadata = _merged(declared, trail, entry, scene, state, told, args, kwargs, outcome)
-    parent = entry.parent
-    return Draft(
-        entry.mint(now),
-        now,
-        scene,
-        declared.action,
-        declared.action_type,
-        target[0],
-        target[1],
-        declared.category,
-        None if parent is None else parent.mint(),
-        redactor.apply(metadata) if metadata else metadata,
+        call.trouble = trail.require(scene, declared.action) or call.trouble
+    metadata: Mapping[str, Any] = _NOTHING
+    if declared.observes and (call.error is None or told["outcome"] == CANCELLED):
+        metadata = _changes(call)
+    target = call.target or read_target(call) or ("", declared.category)
+    if told or declared.states or scene.metadata:
+        metadata = _merged(call, scene, metadata, told)
+    parent = call.parent
+    return _draft(
+        (
+            call.id or new_id.at(now),
+            now,
+            scene,
+            declared.action,
+            declared.action_type,
+            target[0],
+            target[1],
+            declared.category,
+            None if parent is None else parent.mint(),
+            redactor.apply(metadata) if metadata else metadata,
+        )
     )
 
 
-def _changes(
-    declared: Declaration, trail: Recorder, entry: Entry, args: Args, kwargs: Kwargs, outcome: Outcome
-) -> dict[str, Any]:
+def _changes(call: Call) -> dict[str, Any]:
     """Return what the observed state tells, under the names it has in metadata."""
-    before = entry.before
+    declared, before = call.declared, call.before
     if declared.after is None:
-        return _lost(entry.lost) if before is None else deleted(before)
+        return _lost(call.lost) if before is None else deleted(before)
     try:
-        after = snapshot(
-            declared.after.read(args, kwargs, outcome), fields=declared.fields, exclude=declared.exclude
-        )
+        state = declared.after.read(call)
     except Exception as error:  # noqa: BLE001  (the user's references and callables: contained, told, marked)
-        if not (isinstance(error, Unavailable) and outcome.error is not None):
-            _tell(declared, trail, entry, "capture", declared.after, error)
+        call.tell("after", declared.after, error)
         return _lost(type(error).__name__)
-    if declared.before is None:
-        return created(after)
     if before is None:
-        return _lost(entry.lost)
-    changes = difference(before, after)
+        if declared.before is not None:
+            return _lost(call.lost)
+        return created(snapshot(state, fields=declared.fields, exclude=declared.exclude))
+    changes = changes_since(before, state, fields=declared.fields, exclude=declared.exclude)
     if not changes and declared.action_type == "U":
-        trail.note_unchanged(declared.action)
+        call.trail.note_unchanged(declared.action)
     return changes
 
 
@@ -140,66 +118,46 @@ def _lost(reason: str) -> dict[str, Any]:
     return {CAPTURE: f"unknown: the state could not be read ({reason})"} if reason else _NOTHING
 
 
-def _merged(  # noqa: PLR0913  (everything that metadata is made of)
-    declared: Declaration,
-    trail: Recorder,
-    entry: Entry,
-    scene: Scene,
-    state: Mapping[str, Any],
-    told: Mapping[str, MetadataValue],
-    args: Args,
-    kwargs: Kwargs,
-    outcome: Outcome,
+def _merged(
+    call: Call, scene: Scene, state: Mapping[str, Any], told: Mapping[str, MetadataValue]
 ) -> dict[str, Any]:
     """Merge metadata by precedence: auditkit's own, the state's, the declaration's, the context's."""
     context = scene.metadata
     merged: dict[str, Any] = dict(told)
-    for key in ("on_behalf_of_id", "on_behalf_of_name"):
-        if key in context:
-            merged[key] = context[key]
-    for layer in (state, _stated(declared, trail, entry, args, kwargs, outcome), context):
+    merged.update((key, context[key]) for key in _PRINCIPAL if key in context)
+    for layer in (state, _stated(call), context):
         for key, value in layer.items():
             merged.setdefault(key, value)
     return merged
 
 
-def _stated(  # noqa: PLR0913  (the call)
-    declared: Declaration, trail: Recorder, entry: Entry, args: Args, kwargs: Kwargs, outcome: Outcome
-) -> Mapping[str, Any]:
+def _stated(call: Call) -> dict[str, Any]:
+    declared = call.declared
     stated: dict[str, Any] = dict(declared.constants)
     for key, compiled in declared.values:
         try:
-            stated.update(snapshot({key: compiled.read(args, kwargs, outcome)}))  # normalised as a state's field is
+            stated.update(snapshot({key: compiled.read(call)}))  # normalised as a field of a state is
         except Exception as error:  # noqa: BLE001  (the user's references and callables: contained, told)
-            if not (isinstance(error, Unavailable) and outcome.error is not None):
-                _tell(declared, trail, entry, "metadata", compiled, error)
+            call.tell(f"metadata[{key!r}]", compiled, error)
     return stated
 
 
-def _overlaid(  # noqa: PLR0913  (the call and the scene)
-    declared: Declaration,
-    trail: Recorder,
-    entry: Entry,
-    scene: Scene,
-    args: Args,
-    kwargs: Kwargs,
-    outcome: Outcome,
-) -> Scene:
+def _overlaid(call: Call, scene: Scene) -> Scene:
     """Return the scene with the declaration's own actor and group."""
     actor, group = Actor(scene.actor_id, scene.actor_name, scene.actor_type), scene.group
     missing = set(scene.missing)
-    for name, compiled in (("actor", declared.actor), ("group", declared.group)):
+    for name, compiled in (("actor", call.declared.actor), ("group", call.declared.group)):
         if compiled is None:
             continue
         try:
-            value = compiled.read(args, kwargs, outcome)
+            value = compiled.read(call)
             if name == "actor":
                 actor = Actor.of(value)
             else:
                 group = text_id(value, "group")
             missing.discard(name)
         except Exception as error:  # noqa: BLE001  (the user's references and callables: contained, told)
-            _tell(declared, trail, entry, name, compiled, error)
+            call.tell(name, compiled, error)
     return overlay(scene, actor, group, scene.location, tuple(missing))
 
 
@@ -214,17 +172,4 @@ def overlay(scene: Scene, actor: Actor, group: str, location: str, missing: tupl
         correlation_id=scene.correlation_id,
         metadata=scene.metadata,
         missing=missing,
-    )
-
-
-def _tell(  # noqa: PLR0913  (what is told)
-    declared: Declaration, trail: Recorder, entry: Entry, option: str, compiled: Compiled, error: Exception
-) -> None:
-    detail = f": {error}" if isinstance(error, Unavailable | InvalidEventError) else ""
-    entry.trouble = f"{option}={compiled.text} of {declared.name} could not be read{detail}"
-    trail.trouble(
-        "capture",
-        f"{entry.trouble}; the event is recorded without it",
-        cause=f"{declared.name}.{option}",
-        error=error,
     )

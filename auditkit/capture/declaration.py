@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from auditkit.capture.reference import Compiled, Parameters, compile_value, ref
@@ -39,6 +39,10 @@ class Declaration:
         redact: Names whose values are redacted, beside the trail's.
         on_error: ``"skip"``, ``"record"``, another action's name, or None for the trail's choice.
         on_audit_error: ``"log"``, ``"raise"``, or None for the trail's choice.
+        early_target: Whether the target is read before the call: what a C makes has its id after it.
+        observes: Whether there is a state to be observed.
+        states: Whether there is metadata of the declaration's own.
+        looks_first: Whether there is anything to read before the call.
     """
 
     name: str
@@ -58,6 +62,18 @@ class Declaration:
     redact: tuple[str, ...]
     on_error: str | None
     on_audit_error: str | None
+    early_target: bool = field(init=False)
+    observes: bool = field(init=False)
+    states: bool = field(init=False)
+    looks_first: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Settle what each call would otherwise ask anew."""
+        early = self.target is not None and not self.target.late and self.action_type != "C"
+        object.__setattr__(self, "early_target", early)
+        object.__setattr__(self, "observes", self.before is not None or self.after is not None)
+        object.__setattr__(self, "states", bool(self.constants or self.values))
+        object.__setattr__(self, "looks_first", early or self.before is not None)
 
 
 def declare(  # noqa: PLR0913  (what audited takes)

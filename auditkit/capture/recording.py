@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from auditkit import _current
+from auditkit.capture.call import CALL
 from auditkit.capture.composition import overlay
-from auditkit.capture.entry import ENTRY
 from auditkit.clock import new_id
 from auditkit.context import current_scope
 from auditkit.draft import Draft
@@ -136,7 +136,7 @@ def _draft(  # noqa: PLR0913  (what record takes)
         trail.require(scene, action)
     of = None if target is None else Target.of(target)
     category = action.partition(".")[0]
-    parent = ENTRY.get()
+    parent = CALL.get()
     merged: dict[str, Any] = {} if outcome == "success" else {"outcome": outcome}
     for layer in (state, check_metadata(metadata or {}), scene.metadata):
         for key, value in layer.items():

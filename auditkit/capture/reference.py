@@ -10,24 +10,15 @@ import inspect
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from auditkit.errors import AuditDefinitionError
 
-Args = tuple[Any, ...]
-Kwargs = dict[str, Any]
+if TYPE_CHECKING:
+    from auditkit.capture.call import Call
 
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a call came to: its result, or the exception it raised."""
-
-    result: Any = None
-    error: BaseException | None = None
-
-
-# Reads a value from a call: its positional arguments, its keyword arguments, and how it ended (None before).
-Reader = Callable[[Args, Kwargs, "Outcome | None"], Any]
+# Reads a value from a call.
+Reader = Callable[["Call"], Any]
 
 _PATH: Final = re.compile(r"[^\W\d]\w*(\.\w+)*")
 _LATE: Final = ("result", "error")
@@ -93,23 +84,25 @@ class Parameters:
         index = self.names.index(name)
         parameter = self._all[index]
         if parameter.kind is parameter.VAR_POSITIONAL:
-            return lambda args, _kwargs, _outcome: args[index:]
+            return lambda call: call.args[index:]
         if parameter.kind is parameter.VAR_KEYWORD:
             named = frozenset(self.names)
-            return lambda _args, kwargs, _outcome: {key: kwargs[key] for key in kwargs if key not in named}
+            return lambda call: {key: value for key, value in call.kwargs.items() if key not in named}
         default = parameter.default
-        if parameter.kind is parameter.KEYWORD_ONLY:
-            index = 1 << 30
 
-        def read(args: Args, kwargs: Kwargs, _outcome: Outcome | None) -> Any:
-            if len(args) > index:
-                return args[index]
-            value = kwargs.get(name, default)
+        def read_by_name(call: Call) -> Any:
+            value = call.kwargs.get(name, default)
             if value is inspect.Parameter.empty:
                 raise Unavailable(f"the call gives no argument {name!r}")
             return value
 
-        return read
+        def read(call: Call) -> Any:
+            try:
+                return call.args[index]
+            except IndexError:
+                return read_by_name(call)
+
+        return read_by_name if parameter.kind is parameter.KEYWORD_ONLY else read
 
     def annotation(self, name: str) -> object:
         """Return the class a parameter is annotated with, or None where it is none that can be told now."""
@@ -166,10 +159,10 @@ def compile_reference(parameters: Parameters, path: str, option: str) -> Compile
 
 
 def _read_late(name: str) -> Reader:
-    def read(_args: Args, _kwargs: Kwargs, outcome: Outcome | None) -> Any:
-        if outcome is None or (name == "result" and outcome.error is not None):
+    def read(call: Call) -> Any:
+        if not call.ended or (name == "result" and call.error is not None):
             raise Unavailable(f"there is no {name}")
-        return getattr(outcome, name)
+        return getattr(call, name)
 
     return read
 
@@ -178,13 +171,13 @@ def _follow(read: Reader, rest: list[str], path: str) -> Reader:
     if len(rest) == 1:  # the usual case, without a loop
         (only,) = rest
 
-        def follow_one(args: Args, kwargs: Kwargs, outcome: Outcome | None) -> Any:
-            return _step(read(args, kwargs, outcome), only, path)
+        def follow_one(call: Call) -> Any:
+            return _step(read(call), only, path)
 
         return follow_one
 
-    def follow(args: Args, kwargs: Kwargs, outcome: Outcome | None) -> Any:
-        value = read(args, kwargs, outcome)
+    def follow(call: Call) -> Any:
+        value = read(call)
         for segment in rest:
             value = _step(value, segment, path)
         return value
@@ -194,7 +187,7 @@ def _follow(read: Reader, rest: list[str], path: str) -> Reader:
 
 def _step(value: Any, segment: str, path: str) -> Any:
     try:
-        return value[segment] if isinstance(value, dict) else getattr(value, segment)
+        return value[segment] if type(value) is dict else getattr(value, segment)
     except (AttributeError, KeyError):
         if isinstance(value, Mapping) and segment in value:
             return value[segment]
@@ -252,12 +245,12 @@ def compile_callable(parameters: Parameters, function: Callable[..., Any], optio
             )
     late = any(name in _LATE and name not in parameters.names for name, _ in readers)
 
-    def read(args: Args, kwargs: Kwargs, outcome: Outcome | None) -> Any:
-        return function(**{name: reader(args, kwargs, outcome) for name, reader in readers})
+    def read(call: Call) -> Any:
+        return function(**{name: reader(call) for name, reader in readers})
 
     return Compiled(read, late, text)
 
 
 def _read_if_there(name: str) -> Reader:
     """Read the result or the error for a callable: None where there is none."""
-    return lambda _args, _kwargs, outcome: None if outcome is None else getattr(outcome, name)
+    return lambda call: getattr(call, name)

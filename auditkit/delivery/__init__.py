@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from auditkit.delivery.lane import Lane, LaneStats
-from auditkit.delivery.receipt import Receipt
+from auditkit.delivery.lane import Lane
+from auditkit.delivery.receipt import Followed, Nobody, Receipt, Watch
+from auditkit.delivery.tally import LaneStats
 
-__all__ = ["Lane", "LaneStats", "Receipt"]
+__all__ = ["Followed", "Lane", "LaneStats", "Nobody", "Receipt", "Watch"]

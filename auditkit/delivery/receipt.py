@@ -2,20 +2,84 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import TYPE_CHECKING
+import threading
+from typing import TYPE_CHECKING, Protocol
 
 from auditkit.errors import ReceiptUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Generator, Mapping, Sequence
 
     from auditkit.clock import Clock
-    from auditkit.delivery.lane import Lane
-    from auditkit.protocols import Position
+    from auditkit.protocols import Feed, Position
 
 _POLL = 0.1  # seconds: another process may move the cursor, and tells nobody
-_GONE = "nobody in this process delivers the event any more (it was shut down, or forked); it is in the journal"
+_FIRST_POLL = 0.001  # seconds
+
+
+class Destination(Protocol):
+    """What a receipt asks of a lane."""
+
+    def fate(self, position: Position) -> bool | None:
+        """Return whether the destination has an event; None when nobody here can know.
+
+        Raises:
+            DeliveryRejected: It refused it for good.
+        """
+        ...
+
+    def wait(self, position: Position, timeout: float) -> None:
+        """Wait until the event's fate may have changed, at most ``timeout`` seconds."""
+        ...
+
+
+class Followed:
+    """A destination that other processes work: its cursor on disk is all there is to ask."""
+
+    def __init__(self, feed: Feed) -> None:
+        """Keep whose cursor it is."""
+        self._feed = feed
+
+    def fate(self, position: Position) -> bool | None:
+        """Return whether the destination has an event; None when nobody here can know."""
+        return self._feed.passed(position)
+
+    def wait(self, position: Position, timeout: float) -> None:
+        """Wait: nobody tells when another process moves its cursor."""
+        del position
+        threading.Event().wait(timeout)
+
+
+class Nobody:
+    """A destination that nobody here can tell of: the trail was shut down before the event."""
+
+    def fate(self, position: Position) -> bool | None:
+        """Return None."""
+        del position
+        return None
+
+    def wait(self, position: Position, timeout: float) -> None:
+        """Return at once."""
+
+
+class Watch:
+    """Whom receipts ask: one for all the events of a journal.
+
+    Attributes:
+        clock: Time.
+        destinations: Those that an event must reach.
+        gone: Why nobody here can know any more; empty while somebody can.
+        moved: The events that went on to another journal, by their places here, and that journal's watch.
+    """
+
+    __slots__ = ("clock", "destinations", "gone", "moved")
+
+    def __init__(self, destinations: Sequence[Destination], clock: Clock, *, gone: str = "") -> None:
+        """Begin with all events in one journal."""
+        self.destinations = destinations
+        self.clock = clock
+        self.gone = gone
+        self.moved: tuple[Mapping[Position, Position], Watch] | None = None
 
 
 class Receipt:
@@ -25,17 +89,12 @@ class Receipt:
         id: The event's id.
     """
 
-    __slots__ = ("_alive", "_clock", "_lanes", "_position", "id")
+    __slots__ = ("_at", "id")
 
-    def __init__(
-        self, event_id: str, position: Position, lanes: Sequence[Lane], *, clock: Clock, alive: Callable[[], bool]
-    ) -> None:
+    def __init__(self, event_id: str, position: Position, watch: Watch) -> None:
         """Keep where the event lies and who delivers it."""
         self.id = event_id
-        self._position = position
-        self._lanes = lanes
-        self._clock = clock
-        self._alive = alive
+        self._at = (position, watch)  # one attribute: threads see a matching pair
 
     def __repr__(self) -> str:
         """Show the event's id."""
@@ -48,12 +107,24 @@ class Receipt:
             DeliveryRejected: A destination refused it for good.
             ReceiptUnavailable: Nobody here can know.
         """
-        fates = [lane.fate(self._position) for lane in self._lanes]
+        position, watch = self._follow()
+        if not position[0]:
+            raise ReceiptUnavailable("the event was not recorded, or inside the recording of another one")
+        fates = [each.fate(position) for each in watch.destinations]
         if all(fates):
             return True
-        if None in fates or not self._alive():
-            raise ReceiptUnavailable(_GONE)
+        if None in fates or watch.gone:
+            raise ReceiptUnavailable(watch.gone or "nobody here can tell what became of the event")
         return False
+
+    def _follow(self) -> tuple[Position, Watch]:
+        """Go on to where the event went, if it did."""
+        position, watch = self._at
+        if watch.moved is not None:
+            places, further = watch.moved
+            if position in places:
+                self._at = position, watch = places[position], further
+        return position, watch
 
     def result(self, timeout: float | None = None) -> None:
         """Return when every transport has accepted the event.
@@ -66,23 +137,30 @@ class Receipt:
             DeliveryRejected: A destination refused it for good.
             ReceiptUnavailable: Nobody here can know.
         """
-        deadline = None if timeout is None else self._clock.monotonic() + timeout
+        monotonic = self._at[1].clock.monotonic
+        deadline = None if timeout is None else monotonic() + timeout
         while not self.done():
-            rest = _POLL if deadline is None else min(_POLL, deadline - self._clock.monotonic())
+            rest = _POLL if deadline is None else min(_POLL, deadline - monotonic())
             if rest <= 0:
                 message = f"event {self.id} was not delivered within {timeout} s; it is recorded, and delivery goes on"
                 raise TimeoutError(message)
-            self._late().wait(rest)
+            self._wait(rest)
 
-    def _late(self) -> Lane:
-        return next((lane for lane in self._lanes if not lane.fate(self._position)), self._lanes[0])
+    def _wait(self, rest: float) -> None:
+        position, watch = self._at
+        for each in watch.destinations:
+            if not each.fate(position):
+                each.wait(position, rest)
+                return
 
     def __await__(self) -> Generator[object, None, None]:
         """Wait as `result` does, without holding the event loop."""
         return self._poll().__await__()
 
     async def _poll(self) -> None:
-        rest = 0.001
+        import asyncio  # noqa: PLC0415  (who awaits has it: `import auditkit` stays light)
+
+        rest = _FIRST_POLL
         while not self.done():
             await asyncio.sleep(rest)
             rest = min(rest * 2, _POLL)

@@ -2,22 +2,40 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import threading
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Sequence
+    import asyncio
+    from collections.abc import Awaitable, Coroutine, Sequence
 
     from auditkit.event import Event
     from auditkit.protocols import Transport
 
 
+_LONGEST_END = 2.0  # seconds that what a transport left running may take to be cancelled
+
+
+class Escaped(Exception):  # noqa: N818  (a way out of an event loop, not an error)
+    """Carry out of the loop what would end it: KeyboardInterrupt and its like.
+
+    Attributes:
+        error: What the transport raised.
+    """
+
+    def __init__(self, error: BaseException) -> None:
+        """Keep what was raised."""
+        super().__init__(type(error).__name__)
+        self.error = error
+
+
 class Sender:
     """Send through one transport; coroutines run on an event loop of the lane's own, in a thread of its own.
 
-    ``send`` may be called from several threads at once. The loop's thread starts with the first coroutine.
+    ``send`` may be called from several threads at once. The loop's thread starts with the first coroutine;
+    where none can be started (the interpreter is ending) the calling thread runs the loop.
     """
 
     def __init__(self, transport: Transport) -> None:
@@ -32,27 +50,81 @@ class Sender:
         self._finish(self._transport.send(events))
 
     def close(self) -> None:
-        """Close the transport, then the loop."""
+        """Close the transport, then the loop; raise what the transport raises."""
         try:
             self._finish(self._transport.close())
         finally:
-            loop, thread = self._loop, self._thread
-            if loop is not None and thread is not None:
-                loop.call_soon_threadsafe(loop.stop)
-                thread.join(timeout=2.0)
-                if not thread.is_alive():
-                    loop.close()
-                self._loop = self._thread = None
+            self._end_loop()
 
-    def _finish(self, outcome: object) -> None:
-        if inspect.iscoroutine(outcome):
-            self._await(outcome)
+    def _finish(self, outcome: Awaitable[None] | None) -> None:
+        if not inspect.isawaitable(outcome):
+            return
+        coroutine = _guarded(outcome)
+        try:
+            self._run(coroutine)
+        except Escaped as escaped:
+            raise escaped.error from None
+        finally:
+            if inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED:  # no loop took it
+                coroutine.close()
+                if inspect.iscoroutine(outcome):
+                    outcome.close()
 
-    def _await(self, coroutine: Coroutine[object, object, None]) -> None:
+    def _run(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        # Imported here, where a transport is asynchronous: `import auditkit` stays light.
+        import asyncio  # noqa: PLC0415
+
         with self._lock:
-            if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                self._thread = threading.Thread(target=self._loop.run_forever, name="auditkit-loop", daemon=True)
-                self._thread.start()
-            loop = self._loop
+            loop = self._loop or self._begin_loop(asyncio.new_event_loop())
+            if self._thread is None:  # none to be had: one coroutine after the other, on this thread
+                loop.run_until_complete(coroutine)
+                return
         asyncio.run_coroutine_threadsafe(coroutine, loop).result()
+
+    def _begin_loop(self, loop: asyncio.AbstractEventLoop) -> asyncio.AbstractEventLoop:
+        self._loop = loop
+        thread = threading.Thread(target=_serve, args=(loop,), name="auditkit-loop", daemon=True)
+        with suppress(RuntimeError):
+            thread.start()
+            self._thread = thread
+        return loop
+
+    def _end_loop(self) -> None:
+        loop, thread = self._loop, self._thread
+        self._loop = self._thread = None
+        if loop is None:
+            return
+        if thread is None:
+            _wind_up(loop)
+        else:
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join(_LONGEST_END)
+
+
+def _serve(loop: asyncio.AbstractEventLoop) -> None:
+    try:
+        loop.run_forever()
+    finally:
+        _wind_up(loop)
+
+
+def _wind_up(loop: asyncio.AbstractEventLoop) -> None:
+    """End what a transport left running on the loop, then close it."""
+    import asyncio  # noqa: PLC0415  (as in Sender._run)
+
+    try:
+        left = asyncio.all_tasks(loop)
+        for task in left:
+            task.cancel()
+        if left:
+            loop.run_until_complete(asyncio.wait(left))
+        loop.run_until_complete(loop.shutdown_asyncgens())
+    finally:
+        loop.close()
+
+
+async def _guarded(outcome: Awaitable[None]) -> None:
+    try:
+        await outcome
+    except (KeyboardInterrupt, SystemExit) as error:
+        raise Escaped(error) from None  # asyncio would let these end the loop, and every later send would hang

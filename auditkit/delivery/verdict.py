@@ -6,12 +6,12 @@ import math
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from auditkit.errors import Paused, Rejected, TemporaryFailure
+from auditkit.errors import DeliveryError, Paused, Rejected, TemporaryFailure
 
 FIRST_WAIT = 0.5  # seconds
 LONGEST_WAIT = 300.0  # seconds between attempts, however often they failed
 LONGEST_ASKED = 900.0  # seconds of a destination's Retry-After that are honoured
-PROBE = 60.0  # seconds between attempts at a destination whose configuration is wrong
+PROBE = 60.0  # seconds at most between attempts at a destination whose configuration is wrong
 GIVE_UP = 24 * 3600.0  # seconds after which an event that keeps failing among accepted ones is undeliverable
 RECENT = 60.0  # seconds for which an accepted event shows that a destination's configuration is right
 
@@ -26,12 +26,22 @@ class Action(Enum):
     BURY = auto()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What to do, in how many seconds, and why."""
+    """What to do, and why.
+
+    Attributes:
+        action: What an attempt leads to.
+        wait: Seconds after which these events are tried again.
+        hold: Seconds for which the destination gets nothing at all.
+        asked: Whether the destination itself named the time: then nobody may hurry it.
+        reason: Why the attempt failed.
+    """
 
     action: Action
     wait: float = 0.0
+    hold: float = 0.0
+    asked: bool = False
     reason: str = ""
 
 
@@ -43,7 +53,9 @@ class Attempt:
         error: What ``send`` raised, or None.
         size: How many events it took.
         failures: How often these events failed before.
-        failing_for: Seconds since they first failed.
+        blocks: How many attempts of any events failed before, with none accepted since.
+        failing_for: Seconds since these events first failed.
+        failed_ago: Seconds since these events last failed; 0 if they never did.
         accepted_ago: Seconds since the destination last accepted anything; infinite if it never did.
         chance: A number in [0, 1) for the jitter.
     """
@@ -51,7 +63,9 @@ class Attempt:
     error: BaseException | None
     size: int = 1
     failures: int = 0
+    blocks: int = 0
     failing_for: float = 0.0
+    failed_ago: float = 0.0
     accepted_ago: float = math.inf
     chance: float = 0.5
 
@@ -60,21 +74,31 @@ def judge(attempt: Attempt) -> Verdict:
     """Return what an attempt leads to.
 
     A rejected batch is halved until the bad event stands alone. A destination that accepted another event
-    within the last minute is not misconfigured, whatever it says about this one.
+    within the last minute is not misconfigured, whatever it says about this one; and events that fail while
+    others are accepted wait alone, so that they hold nobody back.
     """
     error = attempt.error
     if error is None:
-        return Verdict(Action.DONE)
+        return Verdict(action=Action.DONE)
     reason = reason_of(error)
     if isinstance(error, Rejected):
-        return Verdict(Action.HALVE if attempt.size > 1 else Action.BURY, reason=reason)
-    neighbours_succeed = attempt.accepted_ago < attempt.failing_for
-    if attempt.failing_for >= GIVE_UP and neighbours_succeed:
-        return Verdict(Action.HALVE if attempt.size > 1 else Action.BURY, reason=f"undeliverable: {reason}")
+        return Verdict(action=_apart(attempt), reason=reason)
+    if attempt.failing_for >= GIVE_UP and attempt.accepted_ago < attempt.failing_for:
+        return Verdict(action=_apart(attempt), reason=f"undeliverable: {reason}")
     if isinstance(error, Paused) and attempt.accepted_ago >= RECENT:
-        return Verdict(Action.PAUSE, wait=PROBE * (0.5 + attempt.chance / 2), reason=reason)
-    asked = error.retry_after if isinstance(error, TemporaryFailure) else None
-    return Verdict(Action.RETRY, wait=wait_after(attempt.failures, attempt.chance, asked), reason=reason)
+        probe = PROBE * (0.5 + attempt.chance / 2)
+        return Verdict(action=Action.PAUSE, wait=probe, hold=probe, reason=reason)
+    asked = asked_of(error)
+    wait = wait_after(attempt.failures, attempt.chance, asked)
+    if asked is not None:
+        return Verdict(action=Action.RETRY, wait=wait, hold=asked, asked=True, reason=reason)
+    alone = attempt.accepted_ago < attempt.failed_ago
+    hold = 0.0 if alone else wait_after(attempt.blocks, attempt.chance)
+    return Verdict(action=Action.RETRY, wait=wait, hold=hold, reason=reason)
+
+
+def _apart(attempt: Attempt) -> Action:
+    return Action.HALVE if attempt.size > 1 else Action.BURY
 
 
 def wait_after(failures: int, chance: float, asked: float | None = None) -> float:
@@ -83,13 +107,20 @@ def wait_after(failures: int, chance: float, asked: float | None = None) -> floa
     Source: "Exponential Backoff And Jitter", AWS Architecture Blog (full jitter); RFC 9110, 10.2.3.
     """
     jittered = min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(failures, 32)) * chance
-    if asked is None or not asked > 0:
-        return jittered
-    return max(min(asked, LONGEST_ASKED), jittered)
+    return jittered if asked is None else max(asked, jittered)
+
+
+def asked_of(error: BaseException) -> float | None:
+    """Return the seconds that a destination asked for, bounded; None where it asked for nothing sensible."""
+    asked: object = error.retry_after if isinstance(error, TemporaryFailure) else None
+    if not isinstance(asked, int | float) or not asked > 0:  # not above 0: also NaN
+        return None
+    return float(min(asked, LONGEST_ASKED))
 
 
 def reason_of(error: BaseException) -> str:
     """Return why an attempt failed: a delivery error's own words, another exception's type alone."""
-    if isinstance(error, TemporaryFailure | Paused | Rejected):
-        return str(error)
-    return type(error).__name__  # its text may hold data
+    kind = type(error).__name__
+    if isinstance(error, DeliveryError):
+        return str(error) or kind
+    return kind  # its text may hold data

@@ -40,9 +40,7 @@ def adopt(path: Path, keys: frames.Keys, reporter: Reporter) -> bool:
         finally:
             files.close(lock)
     except OSError as error:
-        reporter.report(
-            "adoption_failed", f"cannot take over {path}: {error.strerror}", cause=path.name, error=error
-        )
+        reporter.report("adoption_failed", f"cannot take over {path}: {error.strerror}", cause=path.name, error=error)
         return False
 
 
@@ -89,9 +87,7 @@ def _put_aside(path: Path, data: bytes, reporter: Reporter, error: ValueError) -
     if not isinstance(error, frames.NewerFormat):
         path.rename(path.with_suffix(CORRUPT))
         reporter.count("corrupt", data.count(b"\n"))
-    reporter.report(
-        "unreadable_segment", f"{path} is not a segment that can be read: {error}", cause=path.name
-    )
+    reporter.report("unreadable_segment", f"{path} is not a segment that can be read: {error}", cause=path.name)
 
 
 def _quarantine(path: Path, data: bytes, damage: list[frames.Damage], reporter: Reporter) -> None:
@@ -120,8 +116,8 @@ def _lines(damaged: bytes) -> int:
 
 def sweep(directory: Path) -> None:
     """Remove segments that were prepared by processes that are gone."""
-    for path in directory.glob(f".*{NEW}"):
-        lock = files.locked(path)
+    for path in files.listing(directory):
+        lock = files.locked(path) if path.suffix == NEW else None
         if lock is not None:
             try:
                 path.unlink(missing_ok=True)

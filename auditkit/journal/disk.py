@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import errno
+import logging
 import os
 import platform
 import threading
 from collections import deque
-from pathlib import Path
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from auditkit import files
@@ -16,9 +16,11 @@ from auditkit.errors import JournalError, JournalFull, JournalUnavailable
 from auditkit.journal import frames
 from auditkit.journal.feed import DiskFeed
 from auditkit.journal.growth import Growth
-from auditkit.journal.segment import Segment
+from auditkit.journal.segment import NO_ROOM, Segment
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from auditkit.clock import Clock, IdSource
     from auditkit.draft import Draft
     from auditkit.journal.frames import Keys
@@ -27,7 +29,10 @@ if TYPE_CHECKING:
 
 SYNC_INTERVAL = 0.5  # seconds between syncs: what a power cut can cost
 _FIRST, _LARGEST = 64 * 1024, 4 * 1024 * 1024  # bytes of the first segment, and of the largest
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
+_BESIDES = 2048  # bytes of a segment that its header, its end and a record's frame may take
+_SCARCE = 0.25  # of max_bytes: where less is left it is told that there will soon be no room
+_IDLE = 60.0  # seconds after which the syncing thread looks about though nobody woke it
+_NOWHERE = ("", -1)
 
 
 class DiskJournal:
@@ -35,8 +40,8 @@ class DiskJournal:
 
     Args:
         directory: The audit directory; ``journal/``, ``lanes/`` and ``dead/`` are made in it.
-        clock: Time for headers and for the syncs.
-        ids: Names for segments.
+        clock: Time for headers and dead letters.
+        ids: Names for segments; they must ascend.
         reporter: Where trouble is told.
         keys: The chain's keys: the first writes, all read.
         max_bytes: How large the journal may become; past it events are refused.
@@ -46,7 +51,7 @@ class DiskJournal:
         JournalUnavailable: The directory cannot be made or written; names the path and the remedy.
     """
 
-    def __init__(  # noqa: PLR0913  (collaborators, given by name)
+    def __init__(
         self,
         directory: Path,
         *,
@@ -63,24 +68,33 @@ class DiskJournal:
         self._clock, self._ids, self._reporter, self._keys = clock, ids, reporter, keys
         self._max_bytes = max_bytes
         self.syncs_each = syncs_each
-        self._lock = threading.RLock()  # re-entrant: a signal handler or finaliser may audit inside append
+        # Re-entrant, like every lock here: a signal handler or finaliser may record wherever it interrupts.
+        self._lock = threading.RLock()
         self._busy = False
         self._interrupting: deque[bytes] = deque()
         self._segment: Segment | None = None
         self._spare: Segment | None = None
-        self._ended: list[Segment] = []
+        self._previous: tuple[str, str] | None = None  # the last segment that was ended, and its last digits
+        self._ended: deque[Segment] = deque()  # for the syncer to cut, sync and close: never the caller
         self._size = _FIRST
         self._growth = Growth()
-        self._sync_lock = threading.Lock()
+        self._sync_lock = threading.RLock()
         self._synced = 0
+        self._doubtful = (0, 0)  # records after the first and up to the second were in a sync that failed
+        self._begun = False  # whether a name was made in the directory since its last sync
         self._syncer: threading.Thread | None = None
-        self._stopping = threading.Event()
+        self._pausing = threading.Condition()
+        self._half_full = False
+        self._stopping = False
         self._feeds: list[DiskFeed] = []
 
     # ------------------------------------------------------------------ recording
 
     def append(self, draft: Draft) -> Position:
         """Write one event down: when this returns, ``kill -9`` cannot lose it.
+
+        A signal handler or finaliser that records inside this call gets no position: its event is written
+        before the call that it interrupted returns.
 
         Raises:
             JournalFull: The disk or ``max_bytes`` is used up.
@@ -90,33 +104,48 @@ class DiskJournal:
         if len(body) > MAX_RECORD:
             raise JournalError(f"an event must be at most {MAX_RECORD} bytes as JSON, got {len(body)}")
         with self._lock:
-            if self._busy:  # we interrupted ourselves: the append below us writes it before it returns
+            if self._busy:
                 self._interrupting.append(body)
-                return ("", -1)
+                return _NOWHERE
             self._busy = True
             try:
                 position = self._write(body)
-                while self._interrupting:
-                    self._write(self._interrupting.popleft())
             finally:
                 self._busy = False
-        self._growth.tell()
+                if self._interrupting:
+                    self._catch_up()
+        if self._growth.waiting:
+            self._growth.tell()
         return position
 
     def _write(self, body: bytes) -> Position:
         segment = self._segment
         try:
-            if segment is None or not segment.fits(len(body)):
-                segment = self._roll(len(body))
-            segment.write(body)
+            index = None if segment is None else segment.append(body)
+            while segment is None or index is None:
+                segment = self._further(len(body))
+                index = segment.append(body)
         except OSError as error:
             raise self._trouble(error) from None
-        self._growth.rise()
-        return (segment.name, segment.records - 1)
+        self._growth.number += 1
+        return (segment.name, index)
+
+    def _catch_up(self) -> None:
+        """Write what came in while an append was under way; only then is nothing left behind."""
+        while self._interrupting:
+            self._busy = True
+            try:
+                self._write(self._interrupting.popleft())
+            except JournalError as error:  # whoever recorded it has gone on
+                self._reporter.report("not_recorded", str(error), cause="interrupting", error=error)
+            finally:
+                self._busy = False
 
     def _trouble(self, error: OSError) -> JournalError:
-        if error.errno in _NO_ROOM:
-            return JournalFull(f"no space left for the audit journal in {self._directory}; free some, it recovers by itself")
+        if error.errno in NO_ROOM:
+            return JournalFull(
+                f"no space left for the audit journal in {self._directory}; free some, it recovers by itself"
+            )
         return JournalUnavailable(f"cannot write the audit journal in {self._directory}: {error.strerror}")
 
     def ensure_room(self) -> None:
@@ -126,97 +155,155 @@ class DiskJournal:
             JournalError: It will not.
         """
         with self._lock:
-            if self._busy or (self._segment is not None and self._segment.fits(MAX_RECORD)):
+            if self._busy or any(each is not None and each.fits(MAX_RECORD) for each in (self._segment, self._spare)):
                 return
-            if self._spare is not None and self._spare.fits(MAX_RECORD + MAX_RECORD // 4):
-                return
+            self._size = max(self._size, 2 * MAX_RECORD)
             try:
-                spare, self._spare = self._spare, None
-                if spare is not None:
-                    spare.discard()
-                self._spare = self._create(2 * MAX_RECORD)
+                self._drop_spare()
+                self._spare = self._create(MAX_RECORD + _BESIDES)
             except OSError as error:
                 raise self._trouble(error) from None
 
     # ------------------------------------------------------------------ segments
 
+    def _further(self, size: int) -> Segment:
+        """Return the segment for a record of so many bytes: the present one's other half, or a new one."""
+        segment = self._segment
+        if segment is not None and segment.open_rest(size):
+            with self._pausing:  # the syncing thread prepares the next one meanwhile
+                self._half_full = True
+                self._pausing.notify_all()
+            return segment
+        return self._roll(size)
+
     def _roll(self, size: int) -> Segment:
-        old, spare = self._segment, self._spare
-        self._spare = None
-        if spare is not None and not spare.fits(size + MAX_RECORD // 64):
-            spare.discard()
-            spare = None
-        new = spare or self._create(max(self._size, size + 4096))
-        if old is not None:
-            old.end()
-            self._ended.append(old)  # the syncer cuts, syncs and closes it: never the caller
-        self._segment = None
-        new.begin(
-            frames.header(
-                {
-                    "segment": new.name,
-                    "host": platform.node(),
-                    "pid": os.getpid(),
-                    "created_at": wire_time(self._clock.time_ns()),
-                    "previous": None if old is None else [old.name, old.head.decode("ascii")],
-                    "key": new.chain.key_id,
-                }
-            )
-        )
+        if self._spare is not None and not self._spare.fits(size + _BESIDES):
+            self._drop_spare()
+        new, self._spare = self._spare or self._create(size + _BESIDES), None
+        self._end_present()
+        try:
+            new.begin(self._header(new))
+        except BaseException:
+            new.discard()
+            raise
         self._segment = new
+        self._begun = True
         self._size = min(self._size * 2, _LARGEST)
         for feed in self._feeds:
             feed.begun(new.name)
         return new
 
-    def _create(self, size: int) -> Segment:
-        used = sum(each.stat().st_size for each in self._directory.iterdir())
-        if used + size > self._max_bytes:
-            message = (
-                f"the audit journal in {self._directory} holds {used} bytes and may hold max_bytes={self._max_bytes}: "
-                "a destination has not accepted what waits there"
+    def _header(self, segment: Segment) -> bytes:
+        return frames.header(
+            {
+                "segment": segment.name,
+                "host": platform.node(),
+                "pid": os.getpid(),
+                "created_at": wire_time(self._clock.time_ns()),
+                "previous": self._previous,
+                "key": self._keys.writing.key_id,
+            }
+        )
+
+    def _end_present(self) -> None:
+        """End the segment being written, if there is one, and leave the rest to the next sync."""
+        segment = self._segment
+        if segment is not None:
+            with suppress(OSError):  # finishing it tries again, and tells
+                segment.end()
+            self._previous = (segment.name, segment.head.decode("ascii"))
+            self._segment = None
+            self._ended.append(segment)
+
+    def _drop_spare(self) -> None:
+        spare, self._spare = self._spare, None
+        if spare is not None:
+            spare.discard()
+
+    def _create(self, least: int) -> Segment:
+        """Make a segment of the size that is due, or of what there is room for: at least so many bytes."""
+        room = self._room_for(least)
+        size = max(least, min(self._size, room))
+        if room - size < self._max_bytes * _SCARCE:
+            self._reporter.report(
+                "nearly_full",
+                f"the audit journal in {self._directory} is about to hold {self._max_bytes - room + size} bytes of "
+                f"max_bytes={self._max_bytes}; past that events are refused",
+                level=logging.WARNING,
             )
-            raise JournalFull(message)
         while True:
             try:
                 return Segment(self._directory, self._ids(), size, self._keys.writing)
-            except FileNotFoundError:
+            except FileNotFoundError:  # a scanner took the unlocked file for a leftover
                 if not self._directory.is_dir():
                     raise
+            except OSError as error:
+                if error.errno not in NO_ROOM or size == least:
+                    raise
+                size = max(least, size // 4)
+
+    def _room_for(self, least: int) -> int:
+        """Return how many bytes ``max_bytes`` leaves.
+
+        Raises:
+            JournalFull: Less than ``least``.
+        """
+        used = sum(map(_size_of, files.listing(self._directory)))
+        if used + least > self._max_bytes:
+            raise JournalFull(
+                f"the audit journal in {self._directory} holds {used} bytes and may hold max_bytes={self._max_bytes}: "
+                "a destination has not accepted what waits there"
+            )
+        return self._max_bytes - used
 
     # ------------------------------------------------------------------ syncing
 
     def start(self) -> None:
-        """Start the thread that syncs; done by the trail with the first record."""
+        """Start the thread that syncs, if none runs; done by the trail with the first record.
+
+        Raises:
+            RuntimeError: No thread can be started (any more).
+        """
         if self._syncer is None:
-            self._syncer = threading.Thread(target=self._sync_regularly, name="auditkit-sync", daemon=True)
-            self._syncer.start()
+            syncer = threading.Thread(target=self._sync_regularly, name="auditkit-sync", daemon=True)
+            syncer.start()
+            self._syncer = syncer
 
     def _sync_regularly(self) -> None:
-        seen = 0
-        while not self._stopping.is_set():
-            grown = self._growth.wait(seen, timeout=5.0)
-            if grown == seen:
-                continue
-            self._stopping.wait(SYNC_INTERVAL)
-            seen = grown
+        seen = -1
+        while not self._stopping:
+            if not self._ended:
+                self._growth.wait(seen, _IDLE)
+            self._pause()
+            seen = self._growth.moment
             self.sync()
+
+    def _pause(self) -> None:
+        """Wait for the next sync to be due, and prepare the next segment when it is time to."""
+        with self._pausing:
+            if not self._stopping and not self._half_full:
+                self._pausing.wait(SYNC_INTERVAL)
+            half_full, self._half_full = self._half_full, False
+        if half_full and self._spare is None:
             self._prepare()
 
     def _prepare(self) -> None:
         """Make the next segment ready while the present one still has room, off the caller's path."""
-        segment = self._segment
-        if segment is None or self._spare is not None or segment.at * 2 < segment.capacity:
-            return
         try:
-            spare = self._create(self._size)
-        except (OSError, JournalError):
-            return  # the append that needs it tells
+            spare = self._create(_BESIDES)
+        except (OSError, JournalError) as error:
+            self._reporter.report(
+                "no_room_ahead",
+                f"no further segment can be prepared in {self._directory}; the present one still has room",
+                error=error,
+                level=logging.WARNING,
+            )
+            return
         with self._lock:
-            if self._spare is None:
+            if self._spare is None and (self._segment is None or self._segment.name < spare.name):
                 self._spare = spare
                 return
-        spare.discard()
+        spare.discard()  # somebody needed one before this was ready
 
     def sync(self) -> bool:
         """Put everything recorded so far on the device; concurrent callers share one sync.
@@ -226,33 +313,39 @@ class DiskJournal:
         """
         wanted = self._growth.number
         with self._sync_lock:
-            if self._synced >= wanted and not self._ended:
-                return True
-            with self._lock:
-                reached = self._growth.number
-                segment = self._segment
-            try:
-                while self._ended:
-                    self._ended.pop(0).finish()  # one that fails is let go, to be adopted like an orphan
-                if segment is not None:
-                    files.sync(segment.descriptor)
+            if self._synced < wanted or self._ended:
+                self._sync_now()
+            after, until = self._doubtful
+            return not after < wanted <= until
+
+    def _sync_now(self) -> None:
+        with self._lock:
+            reached, segment = self._growth.number, self._segment
+            begun, self._begun = self._begun, False
+            ended = len(self._ended)  # no more than these: the present one may end meanwhile, and must stay open here
+        try:
+            for _ in range(ended):
+                self._ended.popleft().finish()  # one that fails is let go, to be adopted like an orphan
+            if segment is not None:
+                segment.sync()
+            if begun:
                 files.sync_directory(self._directory)
-            except OSError as error:
-                self._distrust(segment, error)
-                return False
-            self._synced = reached
-            return True
+        except OSError as error:
+            self._distrust(segment, error)
+            self._doubtful = (self._synced, reached)
+        self._synced = max(self._synced, reached)
 
     def _distrust(self, segment: Segment | None, error: OSError) -> None:
         """Begin a new segment: after a failed sync the next one may succeed without the lost pages."""
-        self._reporter.report(
-            "sync_failed", f"the device failed to sync the audit journal in {self._directory}: {error.strerror}", error=error
-        )
         with self._lock:
-            if segment is not None and self._segment is segment:
-                self._segment = None
-                self._ended.append(segment)
-                segment.end()
+            self._begun = True
+            if self._segment is segment:
+                self._end_present()
+        self._reporter.report(
+            "sync_failed",
+            f"the device failed to sync the audit journal in {self._directory}: {error.strerror}",
+            error=error,
+        )
 
     def settle(self) -> None:
         """Return when what this thread appended is on the device.
@@ -266,32 +359,37 @@ class DiskJournal:
     # ------------------------------------------------------------------ reading
 
     def feed(self, lane: str, *, durable: bool) -> DiskFeed:
-        """Return what the lane of this name has still to deliver."""
+        """Return what the lane of this name has still to deliver.
+
+        Raises:
+            JournalUnavailable: The lane's directory cannot be made.
+        """
         feed = DiskFeed(self._root, lane, durable=durable, keys=self._keys, reporter=self._reporter, clock=self._clock)
         with self._lock:
-            self._feeds.append(feed)
+            self._feeds = [*(each for each in self._feeds if not each.closed), feed]
             if self._segment is not None:
                 feed.begun(self._segment.name)
         return feed
 
     def wait(self, seen: int, timeout: float) -> int:
-        """Wait until the journal has grown beyond ``seen``, at most ``timeout`` seconds; return its growth."""
+        """Wait until the journal has grown beyond ``seen`` or somebody wakes all, at most ``timeout`` seconds.
+
+        Returns:
+            A number that rises with each event and with each wake.
+        """
         return self._growth.wait(seen, timeout)
 
     def wake(self) -> None:
-        """Wake every lane that waits."""
+        """Wake every lane that waits, or is about to."""
         self._growth.wake()
-
-    @property
-    def growth(self) -> int:
-        """Return how many events this process has recorded here."""
-        return self._growth.number
 
     # ------------------------------------------------------------------ ending
 
     def stop(self) -> None:
         """End the syncing thread."""
-        self._stopping.set()
+        with self._pausing:
+            self._stopping = True
+            self._pausing.notify_all()
         self._growth.wake()
         if self._syncer is not None and self._syncer is not threading.current_thread():
             self._syncer.join(timeout=2.0)
@@ -299,11 +397,13 @@ class DiskJournal:
     def rest(self) -> None:
         """End the present segment and put everything on the device; a later append begins a new one."""
         with self._lock:
-            if self._segment is not None:
-                self._segment.end()
-                self._ended.append(self._segment)
-                self._segment = None
-            if self._spare is not None:
-                self._spare.discard()
-                self._spare = None
+            self._end_present()
+            self._drop_spare()
         self.sync()
+
+
+def _size_of(path: Path) -> int:
+    try:
+        return path.lstat().st_size
+    except FileNotFoundError:  # renamed or removed by another thread or process
+        return 0

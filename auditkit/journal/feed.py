@@ -19,7 +19,7 @@ from auditkit.journal.segment import CLOSED, CORRUPT, OPEN, count_records
 from auditkit.protocols import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from auditkit.clock import Clock
@@ -47,9 +47,7 @@ class DiskFeed:
         clock: Time for dead letters.
     """
 
-    def __init__(
-        self, root: Path, lane: str, *, durable: bool, keys: Keys, reporter: Reporter, clock: Clock
-    ) -> None:
+    def __init__(self, root: Path, lane: str, *, durable: bool, keys: Keys, reporter: Reporter, clock: Clock) -> None:
         """Remember the lane, if it is a durable one."""
         self._root, self._lane, self._durable = root, lane, durable
         self._directory = root / "journal"
@@ -62,9 +60,9 @@ class DiskFeed:
         self._own: set[str] = set()  # this process's own segments that this lane has not passed
         self._free: set[str] = set()  # segments of living writers, seen by the last scan
         self._done: set[str] = set()  # segments that this lane has passed, and that wait for other lanes
-        self._refused: set[str] = set()  # closed segments that cannot be read
+        self._refused: set[str] = set()  # closed segments that cannot be read, and those that were missed
         self._remembered: frozenset[str] = frozenset()
-        self._guard = threading.Lock()  # between `begun` and `close`, which different threads call
+        self._guard = threading.RLock()  # between `begun` and `close`; a signal handler may come from one to the other
         self.closed = False
         if durable:
             files.private_directory(self._lanes)
@@ -163,11 +161,9 @@ class DiskFeed:
         held = self._held.get(name)
         if held is not None:
             return held.progress.has(index)
-        if not name or self.closed:
+        if not name or self.closed or name in self._refused:
             return None
-        if name in self._own and not self._durable:
-            return False  # it waits
-        return self._passed_on_disk(name, index) if self._durable else True
+        return self._passed_on_disk(name, index) if self._durable else name not in self._own
 
     def _passed_on_disk(self, name: str, index: int) -> bool | None:
         try:
@@ -199,15 +195,16 @@ class DiskFeed:
             self._remembered = remembered
             self._done.clear()
         self._contained(self._directory, sweep)
-        cursors_seen = [*(self._lanes / self._lane).glob(f"*{cursors.SUFFIX}")]
-        found = {path.stem: path for path in sorted(self._directory.glob("[!.]*")) if path.suffix in {OPEN, CLOSED}}
+        cursors_seen = files.listing(self._lanes / self._lane)
+        found = {path.stem: path for path in files.listing(self._directory) if path.suffix in {OPEN, CLOSED}}
         self._take_begun()
         self._waiting = deque(name for name, path in found.items() if self._is_to_claim(path, eager=eager))
         self._free = {name for name, path in found.items() if path.suffix == OPEN}
         self._done.intersection_update(found)
         for path in cursors_seen:
-            if path.stem not in found:
+            if path.suffix == cursors.SUFFIX and path.stem not in found:
                 self._contained(path, self._forget)
+        self._claim_waiting()
 
     def _is_to_claim(self, path: Path, *, eager: bool) -> bool:
         name = path.stem
@@ -234,7 +231,9 @@ class DiskFeed:
         try:
             act(path)
         except OSError as error:
-            self._tell("scan_failed", f"{self._lane} cannot look after {path}: {error.strerror}", error, cause=path.name)
+            self._tell(
+                "scan_failed", f"{self._lane} cannot look after {path}: {error.strerror}", error, cause=path.name
+            )
 
     # ------------------------------------------------------------------ claiming and letting go
 
@@ -266,10 +265,10 @@ class DiskFeed:
         try:
             self._held[name] = Held(self._directory, name, self._keys, cursor)
         except FileNotFoundError:
-            self._own.discard(name)
             if cursor is not None:
                 cursor.remove()
             else:
+                self._refused.add(name)
                 message = f"{self._lane} was too slow for segment {name}, which was removed when the other lanes had it"
                 self._tell("missed", message, None, cause=self._lane)
         except BaseException as error:
@@ -317,7 +316,7 @@ class DiskFeed:
             self._cursor_path(lane, name).unlink(missing_ok=True)
 
     def _lane_names(self) -> list[str]:
-        return [lane.name for lane in self._lanes.iterdir() if lane.is_dir()]
+        return [lane.name for lane in files.listing(self._lanes) if lane.is_dir()]
 
     def _cursor_path(self, lane: str, name: str) -> Path:
         return self._lanes / lane / f"{name}{cursors.SUFFIX}"

@@ -1,6 +1,6 @@
-"""The journal's lines: framed, chained, and found again after damage. Pure.
+r"""The journal's lines: framed, chained, and found again after damage. Pure.
 
-A line is ``<64 hex digits> <JSON>\\n``. The digits are BLAKE2b (RFC 7693) over the line before's digits and
+A line is ``<64 hex digits> <JSON>\n``. The digits are BLAKE2b (RFC 7693) over the line before's digits and
 this line's JSON: at once the frame's checksum and its tamper evidence. The first line of a segment is its
 header, the last one of a segment closed properly is its end.
 """
@@ -43,7 +43,9 @@ class Chain:
     def __init__(self, key: bytes | None = None) -> None:
         """Prepare the keyed state once; each line copies it."""
         self._state = hashlib.blake2b(digest_size=DIGITS // 2, key=key or b"", person=_PERSON)
-        self.key_id = None if key is None else hashlib.blake2b(key, digest_size=4, person=b"auditkit.key-id").hexdigest()
+        self.key_id = (
+            None if key is None else hashlib.blake2b(key, digest_size=4, person=b"auditkit.key-id").hexdigest()
+        )
 
     def link(self, previous: bytes, body: bytes) -> bytes:
         """Return the digits of the line that holds ``body`` after the line with the digits ``previous``."""
@@ -199,9 +201,7 @@ def _parse(data: bytes, start: int, stop: int) -> tuple[bytes, bytes] | None:
     return data[start : start + DIGITS], data[start + DIGITS + 1 : stop]
 
 
-def resynchronise(
-    data: bytes, previous: bytes, chain: Chain, *, offset: int = 0
-) -> Iterator[Frame | Damage]:
+def resynchronise(data: bytes, previous: bytes, chain: Chain, *, offset: int = 0) -> Iterator[Frame | Damage]:
     """Yield every line of a finished segment that verifies, and the damage between them.
 
     After damage a line verifies by the digits that a damaged line before it states. Where only the digits

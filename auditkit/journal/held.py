@@ -10,7 +10,7 @@ from auditkit import files
 from auditkit.encoding import MAX_RECORD
 from auditkit.journal import frames
 from auditkit.journal.cursor import WINDOW, Cursor, Progress
-from auditkit.journal.segment import CLOSED, OPEN
+from auditkit.journal.segment import OPEN, open_segment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +41,7 @@ class Held:
         self._open_path = directory / f"{name}{OPEN}"
         self._cursor = cursor
         self.progress = cursor.progress if cursor is not None else Progress()
-        self._file = _open(directory, name)
+        self._file = open_segment(directory, name)
         try:
             self._chain = _chain(self._file, keys)
         except BaseException:
@@ -180,13 +180,6 @@ class Held:
         files.close(self._file)
         if self._cursor is not None:
             self._cursor.close()
-
-
-def _open(directory: Path, name: str) -> files.Handle:
-    try:
-        return files.open_existing(directory / f"{name}{OPEN}")
-    except FileNotFoundError:
-        return files.open_existing(directory / f"{name}{CLOSED}")
 
 
 def _chain(file: files.Handle, keys: frames.Keys) -> frames.Chain:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections import deque
+from itertools import count
 from typing import TYPE_CHECKING
 
 from auditkit.errors import JournalFull
@@ -33,8 +33,9 @@ class MemoryJournal:
     def __init__(self, *, max_records: int = MAX_RECORDS) -> None:
         """Begin empty."""
         self._max_records = max_records
-        self._drafts: deque[Draft] = deque()
+        self._drafts: dict[int, Draft] = {}
         self._first = 0  # the index of the oldest draft that is kept
+        self._indexes = count()  # each taken once, also by a signal handler that records inside `append`
         self._lock = threading.RLock()
         self._growth = Growth()
         self._feeds: list[MemoryFeed] = []
@@ -46,16 +47,12 @@ class MemoryJournal:
             JournalFull: Too many wait.
         """
         with self._lock:
-            if len(self._drafts) >= self._max_records:
-                raise JournalFull(
-                    f"{self._max_records} events wait in memory, the most that may; give configure() a directory"
-                )
-            index = self._first + len(self._drafts)
-            if self._feeds:
-                self._drafts.append(draft)
-            else:  # nobody will ask for it
-                self._first += 1
-            self._growth.rise()
+            self.ensure_room()
+            index = next(self._indexes)
+            self._drafts[index] = draft
+            self._growth.number += 1
+            if not self._feeds:  # nobody will ask for it
+                self.trim()
         self._growth.tell()
         return (_SEGMENT, index)
 
@@ -66,7 +63,9 @@ class MemoryJournal:
             JournalFull: It may not.
         """
         if len(self._drafts) >= self._max_records:
-            raise JournalFull(f"{self._max_records} events wait in memory, the most that may")
+            raise JournalFull(
+                f"{self._max_records} events wait in memory, the most that may; give configure() a directory"
+            )
 
     def feed(self, lane: str, *, durable: bool) -> MemoryFeed:
         """Return what the lane of this name has still to deliver; durability has no meaning here."""
@@ -76,36 +75,42 @@ class MemoryJournal:
             self._feeds.append(feed)
         return feed
 
+    def drop(self, feed: MemoryFeed) -> None:
+        """Keep nothing for this feed any more."""
+        with self._lock:
+            if feed in self._feeds:
+                self._feeds.remove(feed)
+            self.trim()
+
     def wait(self, seen: int, timeout: float) -> int:
-        """Wait until the journal has grown beyond ``seen``, at most ``timeout`` seconds; return its growth."""
+        """Wait until the journal has grown beyond ``seen`` or somebody wakes all, at most ``timeout`` seconds.
+
+        Returns:
+            A number that rises with each event and with each wake.
+        """
         return self._growth.wait(seen, timeout)
 
     def wake(self) -> None:
-        """Wake every lane that waits."""
+        """Wake every lane that waits, or is about to."""
         self._growth.wake()
-
-    @property
-    def growth(self) -> int:
-        """Return how many events have been recorded here."""
-        return self._growth.number
 
     def since(self, index: int, limit: int) -> list[tuple[int, Draft]]:
         """Return up to ``limit`` drafts from ``index`` on."""
         with self._lock:
-            start = max(index - self._first, 0)
-            stop = min(start + limit, len(self._drafts))
-            return [(self._first + each, self._drafts[each]) for each in range(start, stop)]
+            stop = min(index + limit, self.end())
+            return [(each, self._drafts[each]) for each in range(index, stop)]
 
     def end(self) -> int:
         """Return the index that the next event will have."""
-        return self._first + len(self._drafts)
+        with self._lock:
+            return self._first + len(self._drafts)
 
     def trim(self) -> None:
         """Forget what every lane has."""
         with self._lock:
-            done = min((feed.index for feed in self._feeds), default=self._first)
-            while self._first < done and self._drafts:
-                self._drafts.popleft()
+            done = min((feed.index for feed in self._feeds), default=self.end())
+            while self._first < done:
+                del self._drafts[self._first]
                 self._first += 1
 
     def sync(self) -> bool:
@@ -138,24 +143,37 @@ class MemoryFeed:
         self.index = index
         self._next = index
         self._ahead: set[int] = set()
+        self._closed = False
         self.dead: list[tuple[Event, str]] = []
 
     def take(self, limit: int) -> Sequence[Record]:
-        """Return up to ``limit`` records not handed out yet, oldest first."""
+        """Return up to ``limit`` records not handed out yet, oldest first; empty when there are none."""
+        if self._closed:
+            return []
         found = self._journal.since(self._next, limit)
         self._next += len(found)
         return [Record((_SEGMENT, index), draft.event()) for index, draft in found]
 
     def acknowledge(self, positions: Sequence[Position]) -> None:
-        """Say that the destination has these records for good."""
-        self._ahead.update(index for _, index in positions)
+        """Say that the destination has these records for good.
+
+        Raises:
+            ValueError: One was never handed out.
+        """
+        for _, index in positions:
+            if index >= self._next:
+                raise ValueError(f"record {index} was never handed out")
+            if index >= self.index:
+                self._ahead.add(index)
         while self.index in self._ahead:
             self._ahead.discard(self.index)
             self.index += 1
         self._journal.trim()
 
     def passed(self, position: Position) -> bool | None:
-        """Return whether the record was acknowledged."""
+        """Return whether the record was acknowledged; None when nobody can know."""
+        if self._closed or not position[0]:
+            return None
         return position[1] < self.index or position[1] in self._ahead
 
     def scan(self, *, eager: bool = False) -> None:
@@ -163,11 +181,13 @@ class MemoryFeed:
 
     def pending(self) -> int:
         """Return how many records are not acknowledged."""
-        return self._journal.end() - self.index - len(self._ahead)
+        return 0 if self._closed else self._journal.end() - self.index - len(self._ahead)
 
     def bury(self, event: Event, reason: str) -> None:
         """Keep a dead letter for as long as the process lives."""
         self.dead.append((event, reason))
 
     def close(self) -> None:
-        """Do nothing: nothing is held."""
+        """Keep nothing for this lane any more."""
+        self._closed = True
+        self._journal.drop(self)

@@ -7,8 +7,9 @@ A segment is made, reserved and locked under a name that nobody scans (``.<id>.n
 
 from __future__ import annotations
 
+import errno
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from auditkit import files
 from auditkit.journal import frames
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 OPEN, CLOSED, NEW, CORRUPT = ".open", ".closed", ".new", ".corrupt"
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _OVERHEAD = frames.OVERHEAD + frames.END_ROOM  # bytes that a record needs besides its JSON
 
 
@@ -68,7 +70,7 @@ class Segment:
         Raises:
             OSError: It could not be written or renamed.
         """
-        self._write(header, 0)
+        self._mark(header)
         (self._directory / f".{self.name}{NEW}").rename(self.path)
 
     @property
@@ -98,28 +100,35 @@ class Segment:
         """Write one record; return how many come before it, or None where there is no room for it.
 
         Raises:
-            OSError: It could not be written; the next one goes to the same place.
+            OSError: It could not be written. Where only room was missing, the next one goes to the same place.
         """
-        at, records, _ = self._place
+        at, records, previous = self._place
         if at + len(body) > self._limit:
             return None
-        self._write(body, 1)
+        head, line = self._chain.extend(previous, body)
+        try:
+            if files.pwrite(self._file.fd, line, at) != len(line):
+                files.write_at(self._file.fd, line, at)
+        except BaseException as error:  # noqa: BLE001  (judged there, and raised again)
+            self._stumble(error, line, (at + len(line), records + 1, head))
+        self._place = (at + len(line), records + 1, head)
         return records
 
-    def _write(self, body: bytes, records: int) -> None:
-        at, before, previous = self._place
-        head, line = self._chain.extend(previous, body)
-        after = (at + len(line), before + records, head)
-        try:
-            files.write_at(self._file.fd, line, at)
-        except OSError:
-            raise
-        except BaseException:
-            # A signal handler raised, and nobody can say whether the line is there, or read by a lane: it is now.
-            files.write_at(self._file.fd, line, at)
+    def _stumble(self, error: BaseException, line: bytes, after: _Place) -> NoReturn:
+        if isinstance(error, OSError):
+            if error.errno not in NO_ROOM:  # whatever is wrong with this file, the next record goes to another
+                self._size = self._limit = 0
+        else:  # a signal handler raised, and the line may be there, and read by a lane: make sure that it is
+            files.write_at(self._file.fd, line, self._place[0])
             self._place = after
-            raise
-        self._place = after
+        raise error
+
+    def _mark(self, body: bytes) -> None:
+        """Write a line that is no record."""
+        at, records, previous = self._place
+        head, line = self._chain.extend(previous, body)
+        files.write_at(self._file.fd, line, at)
+        self._place = (at + len(line), records, head)
 
     def end(self) -> None:
         """Write the line that ends it, once; there is always room for that one.
@@ -128,7 +137,7 @@ class Segment:
             OSError: It could not be written.
         """
         if not self._ended:
-            self._write(frames.end(self._place[1]), 0)
+            self._mark(frames.end(self._place[1]))
             self._ended = True
 
     def sync(self) -> None:
@@ -162,3 +171,28 @@ class Segment:
         """Close the file, and free the lock last."""
         files.close(self._file)
         files.close(self._lock)
+
+
+def count_records(directory: Path, name: str) -> int:
+    """Return how many records a segment holds, as far as that can be told without reading each.
+
+    Raises:
+        OSError: There is no such segment, or it cannot be read.
+    """
+    file = open_segment(directory, name)
+    try:
+        return frames.count_records(files.read_at(file.fd, files.size(file), 0).rstrip(b"\0"))
+    finally:
+        files.close(file)
+
+
+def open_segment(directory: Path, name: str) -> files.Handle:
+    """Open a segment, whether its writer is done with it or not.
+
+    Raises:
+        FileNotFoundError: There is no such segment.
+    """
+    try:
+        return files.open_existing(directory / f"{name}{OPEN}")
+    except FileNotFoundError:  # in this order no renaming hides it from both
+        return files.open_existing(directory / f"{name}{CLOSED}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from auditkit.snapshot.difference import CAPTURE, created, deleted, difference
+from auditkit.snapshot.difference import CAPTURE, changes_since, created, deleted, difference
 from auditkit.snapshot.flattening import snapshot
 from auditkit.snapshot.unknown import DEFERRED, REST, UNKNOWN, Snapshot, Unknown
 
@@ -13,6 +13,7 @@ __all__ = [
     "UNKNOWN",
     "Snapshot",
     "Unknown",
+    "changes_since",
     "created",
     "deleted",
     "difference",

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from auditkit.snapshot.fields import OPAQUE, PLANS
+from auditkit.snapshot.flattening import snapshot
 from auditkit.snapshot.unknown import DEFERRED, REST, UNKNOWN, Snapshot, Unknown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from auditkit.event import Scalar
+    from auditkit.snapshot.fields import Pairs
 
 CAPTURE: Final = "auditkit_capture"
 """The key under which an event says which fields were not readable."""
@@ -17,6 +20,7 @@ CAPTURE: Final = "auditkit_capture"
 _OWN: Final = frozenset({"outcome", "error", "on_behalf_of_id", "on_behalf_of_name"})
 _MAX_LISTED: Final = 20  # unknown fields that an event names; further ones are counted
 _MAX_KEYS: Final = 4096  # names remembered
+_SMALL: Final = 8 * 1024  # characters of changed texts that fit into an event however they are escaped
 _ABSENT: Final[Any] = object()
 
 
@@ -99,6 +103,52 @@ def difference(  # noqa: C901  (measured: the hot path of every update)
     if unknown:
         changes[CAPTURE] = _told(unknown)
     return changes
+
+
+def changes_since(
+    before: Snapshot, state: object, *, fields: frozenset[str] | None = None, exclude: frozenset[str] = frozenset()
+) -> dict[str, Scalar]:
+    """Return the difference between a snapshot and what the state is now.
+
+    The same as ``difference(before, snapshot(state))``. Where the state is what most are, a few fields whose
+    short values have kept their types, the second snapshot is never made: a value that is the same object as
+    before needs no second look.
+    """
+    if fields is None and not exclude:
+        plan = PLANS.get(type(state), OPAQUE)
+        try:
+            if plan.pairs is not None and (quick := _quick(before, plan.pairs(state))) is not None:
+                return quick
+        except (KeyboardInterrupt, SystemExit, GeneratorExit):
+            raise
+        except BaseException:  # noqa: BLE001, S110  (the snapshot below says what it is that cannot be read)
+            pass
+    return difference(before, snapshot(state, fields=fields, exclude=exclude))
+
+
+def _quick(before: Snapshot, pairs: Pairs) -> dict[str, Scalar] | None:  # noqa: C901  (measured: the hot path of every update)
+    """Return the difference, or None for all that is not plain at sight."""
+    changes: dict[str, Scalar] = {}
+    found = size = 0
+    for name, new in pairs:
+        old = before.get(name, _ABSENT)
+        kind = type(new)
+        if old is new and kind is not Unknown:
+            found += 1
+            continue
+        if kind is not type(old) or (kind is not str and kind is not bool):
+            return None
+        if kind is str and ((size := size + len(new)) > _SMALL or not new.isascii()):
+            return None
+        found += 1
+        if old == new:
+            continue
+        keys = _keys.get(name)
+        if keys is None or keys.rival is not None:
+            return None
+        changes[keys.was] = old  # type: ignore[assignment]  # it has the type of what is new, which is a scalar
+        changes[keys.now] = new
+    return changes if found == len(before) else None
 
 
 def _add_gone(before: Snapshot, after: Snapshot, changes: dict[str, Scalar], unknown: list[str]) -> None:

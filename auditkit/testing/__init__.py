@@ -1,7 +1,9 @@
-"""What an application's own tests need: a stand-in for WorkOS."""
+"""What an application's own tests need: a clock to drive, a destination to script, a stand-in for WorkOS."""
 
 from __future__ import annotations
 
+from auditkit.testing.clock import DrivenClock
+from auditkit.testing.transport import ScriptedTransport
 from auditkit.testing.workos_double import WorkOSDouble
 
-__all__ = ["WorkOSDouble"]
+__all__ = ["DrivenClock", "ScriptedTransport", "WorkOSDouble"]

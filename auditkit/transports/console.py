@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, TextIO
 
 from auditkit.event import wire_text
+from auditkit.forking import renew_in_child
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,6 +59,10 @@ class ConsoleTransport:
     def __init__(self, stream: TextIO | None = None, *, name: str = "console") -> None:
         self.name = name
         self._stream = stream
+        self._lock = threading.Lock()
+        renew_in_child(self._renew)
+
+    def _renew(self) -> None:
         self._lock = threading.Lock()
 
     def send(self, events: Sequence[Event]) -> None:

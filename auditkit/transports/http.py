@@ -17,8 +17,10 @@ from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
+from auditkit import patience
 from auditkit.clock import SystemClock
 from auditkit.errors import ConfigurationError, TemporaryFailure
+from auditkit.forking import renew_in_child
 from auditkit.transports.base_url import is_loopback
 from auditkit.transports.raw_answer import MAX_ANSWER, RawAnswer
 
@@ -105,6 +107,10 @@ class Connections:
         self._lock = threading.Lock()
         self._mine = threading.local()
         self._all: weakref.WeakSet[_Connection] = weakref.WeakSet()
+        renew_in_child(self._renew)
+
+    def _renew(self) -> None:
+        self._lock = threading.Lock()
 
     def post(self, body: bytes, headers: Mapping[str, str]) -> RawAnswer:
         """Send one request and return its answer. Redirects are not followed.
@@ -119,8 +125,11 @@ class Connections:
         Raises:
             TemporaryFailure: No whole answer came. The request may have been received nevertheless.
         """
-        deadline = _Deadline(self._timeout, self._monotonic)
-        timeout = {"connect": self._timeout, "pool": self._timeout, "read": deadline, "write": deadline}
+        seconds = min(self._timeout, patience.left(self._monotonic()))
+        if not seconds:
+            raise TemporaryFailure(f"no time left to ask {self._host}")
+        deadline = _Deadline(seconds, self._monotonic)
+        timeout = {"connect": seconds, "pool": seconds, "read": deadline, "write": deadline}
         request = httpx.Request("POST", self._url, headers=self._headers, content=body, extensions={"timeout": timeout})
         request.headers.update(headers)
         try:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from auditkit.errors import ConfigurationError, Paused
 from auditkit.files import read_at, sync, sync_directory
+from auditkit.forking import renew_in_child
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,8 +52,12 @@ class JSONLinesTransport:
         self._path = None if path == "-" else _check(Path(path))
         self.durable = self._path is not None
         self._lock = threading.Lock()
+        renew_in_child(self._renew)
         self._descriptor: int | None = None
         self._torn = False
+
+    def _renew(self) -> None:
+        self._lock = threading.Lock()
 
     def send(self, events: Sequence[Event]) -> None:
         """Return when the lines are on the device.

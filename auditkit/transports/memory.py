@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, ClassVar
 
+from auditkit.forking import renew_in_child
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -34,7 +36,11 @@ class MemoryTransport:
     def __init__(self, *, name: str = "memory") -> None:
         self.name = name
         self._lock = threading.RLock()  # a signal handler that audits may come in here, on this very thread
+        renew_in_child(self._renew)
         self._events: list[Event] = []
+
+    def _renew(self) -> None:
+        self._lock = threading.RLock()
 
     @property
     def events(self) -> list[Event]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from auditkit.testing import WorkOSDouble
+from auditkit.testing import ScriptedTransport, WorkOSDouble
 from auditkit.transports import (
     ConsoleTransport,
     JSONLinesTransport,
@@ -57,11 +57,17 @@ def _route(path: Path, stack: ExitStack, named: dict[str, Any]) -> Made:
     return Route(memory, when=lambda event: True, **named), lambda: len(memory.events)
 
 
+def _scripted(path: Path, stack: ExitStack, named: dict[str, Any]) -> Made:
+    scripted = ScriptedTransport(**named)
+    return scripted, lambda: len(scripted.events)
+
+
 TRANSPORTS: dict[str, Make] = {
     "console": _console,
     "json_lines": _json_lines,
     "memory": _memory,
     "route": _route,
+    "scripted": _scripted,
     "workos": _workos(WorkOSTransport),
     "workos_audit_logs": _workos(WorkOSAuditLogsTransport),
 }

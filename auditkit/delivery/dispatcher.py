@@ -1,0 +1,231 @@
+"""One destination's events, from its feed through its transport to their acknowledgement. Starts no threads."""
+
+from __future__ import annotations
+
+import math
+import threading
+from typing import TYPE_CHECKING
+
+from auditkit.delivery.schedule import Batch, Schedule
+from auditkit.delivery.sender import Sender
+from auditkit.delivery.tally import LaneStats, Tally
+from auditkit.delivery.verdict import Action, Verdict, judge
+from auditkit.errors import DeliveryRejected
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from auditkit.clock import Clock
+    from auditkit.protocols import Feed, Position, Record, Transport
+    from auditkit.reporting import Reporter
+
+SCAN_INTERVAL = 5.0  # seconds between looks for segments that nobody delivers
+_AGAIN = 60.0  # seconds after which what failed on our own side is tried again
+
+
+class Dispatcher:
+    """Choose, send and conclude, one batch after the other. Safe to use from any thread.
+
+    Nothing that a feed, a transport or a log handler raises leaves `next` or `attempt`: it is reported, and
+    the events are kept.
+
+    Args:
+        transport: The destination.
+        feed: What it has still to accept.
+        clock: Time and chance.
+        reporter: Where trouble is told.
+        already: Ids of events that it accepted from another journal; they are acknowledged and not sent.
+
+    Attributes:
+        state: The lock of everything here and of the feed; notified whenever an attempt has ended.
+        took: Seconds that the last send took.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        feed: Feed,
+        *,
+        clock: Clock,
+        reporter: Reporter,
+        already: Collection[str] = (),
+    ) -> None:
+        """Begin with a destination of which nothing is known."""
+        self.name = transport.name
+        self.state = threading.Condition()
+        self.took = 0.0
+        self.schedule = Schedule()
+        self._max_batch = transport.max_batch
+        self._sender = Sender(transport)
+        self._feed = feed
+        self._clock, self._reporter = clock, reporter
+        self._already = set(already)
+        self._tally = Tally()
+        self._next_scan = -math.inf
+        self._blind = False  # whether the last look at the journal failed
+        self._closed = False
+        self._left_behind = 0  # how many were pending when it closed: a closed feed knows no more
+
+    # ------------------------------------------------------------------ choosing, while state is held
+
+    def next(self) -> Batch | None:
+        """Return what to send now, if anything; give it to `attempt`."""
+        now = self._clock.monotonic()
+        if now >= self._next_scan:
+            self.scan()
+        return self.schedule.choose(now, self._take)
+
+    def rest(self) -> float:
+        """Return the seconds until there may be something to do that nobody tells of."""
+        now = self._clock.monotonic()
+        return max(0.0, min(self._next_scan - now, self.schedule.rest(now)))
+
+    def scan(self, *, eager: bool = False) -> None:
+        """Look for segments that nobody delivers."""
+        self._next_scan = self._clock.monotonic() + SCAN_INTERVAL * (0.75 + self._clock.random() / 2)
+        try:
+            self._feed.scan(eager=eager)
+        except Exception as error:  # noqa: BLE001  (whatever it is, this thread goes on)
+            self._blind = True
+            self._report("scan_failed", f"{self.name} cannot look through the journal", error)
+        else:
+            self._blind = False
+
+    def _take(self) -> Sequence[Record]:
+        try:
+            records = self._feed.take(self._max_batch)
+        except Exception as error:  # noqa: BLE001  (as in scan)
+            self._blind = True
+            self._report("read_failed", f"{self.name} cannot read the journal", error)
+            return ()
+        return self._without_known(records) if self._already else records
+
+    def _without_known(self, records: Sequence[Record]) -> Sequence[Record]:
+        known = [record for record in records if record.event.id in self._already]
+        if known:
+            self._already.difference_update(record.event.id for record in known)
+            self.schedule.queue(Batch(known, concluded=Verdict(action=Action.DONE)), -math.inf)
+        return [record for record in records if record not in known]
+
+    # ------------------------------------------------------------------ sending
+
+    def attempt(self, batch: Batch) -> BaseException | None:
+        """Send a batch that `next` gave, and deal with the outcome.
+
+        Returns:
+            What the transport raised.
+        """
+        began = self._clock.monotonic()
+        error = None if batch.concluded else self._send(batch)
+        with self.state:
+            now = self._clock.monotonic()
+            self.took = now - began
+            self.schedule.in_flight -= 1
+            try:
+                self._settle(batch, error, now)
+            except Exception as trouble:  # noqa: BLE001  (whatever it is, the events are kept and this thread goes on)
+                self.schedule.queue(batch, now + _AGAIN)
+                self._report("lane_failed", f"{self.name} failed on our own side; its events are kept", trouble)
+            finally:
+                self.state.notify_all()
+        return error
+
+    def _send(self, batch: Batch) -> BaseException | None:
+        try:
+            self._sender.send([record.event for record in batch.records])
+        except BaseException as error:  # noqa: BLE001  (a transport may raise anything: it is judged, not believed)
+            return error
+        return None
+
+    def _settle(self, batch: Batch, error: BaseException | None, now: float) -> None:
+        if batch.concluded:
+            self._conclude(batch, batch.concluded)
+            return
+        verdict = judge(self.schedule.attempt(batch, error, now, self._clock.random()))
+        if verdict.action is Action.DONE:
+            self.schedule.accepted(now)
+            self._tally.accepted()
+            self._conclude(batch, verdict)
+        elif verdict.action is Action.HALVE:
+            self.schedule.halve(batch, now)
+        elif verdict.action is Action.BURY:
+            self._bury(batch, verdict)
+        else:
+            self._fail(batch, verdict, now)
+
+    def _conclude(self, batch: Batch, verdict: Verdict) -> None:
+        """Acknowledge, and only then count: what cannot be acknowledged is still pending."""
+        batch.concluded = verdict
+        self._feed.acknowledge(batch.positions)
+        if verdict.action is Action.DONE:
+            self._tally.delivered(len(batch.records))
+        else:
+            self._tally.buried(batch.positions, verdict.reason)
+
+    def _bury(self, batch: Batch, verdict: Verdict) -> None:
+        for record in batch.records:
+            self._feed.bury(record.event, verdict.reason)
+        self._report("rejected", f"{self.name} refused an event, now in its dead letters: {verdict.reason}", None)
+        self._conclude(batch, verdict)
+
+    def _fail(self, batch: Batch, verdict: Verdict, now: float) -> None:
+        self.schedule.failed(batch, verdict, now)
+        code = "paused" if verdict.action is Action.PAUSE else "failing"
+        self._tally.failed(code, verdict.reason, self._clock.time_ns())
+        self._report(code, f"{self.name} did not accept events, which are kept and tried again: {verdict.reason}", None)
+
+    def _report(self, code: str, message: str, error: BaseException | None) -> None:
+        self._reporter.report(code, message, cause=self.name, error=error)
+
+    # ------------------------------------------------------------------ telling
+
+    def left(self) -> bool:
+        """Return whether anything is left to deliver, as far as can be seen (state is held)."""
+        return self._blind or self.schedule.waits or self._pending() > 0
+
+    def _pending(self) -> int:
+        if self._closed:
+            return self._left_behind
+        try:
+            return self._feed.pending()
+        except OSError as error:
+            self._blind = True
+            self._report("read_failed", f"{self.name} cannot read the journal", error)
+            return 0
+
+    def fate(self, position: Position) -> bool | None:
+        """Return whether the destination has an event; None when nobody here can know.
+
+        Raises:
+            DeliveryRejected: It is in the dead letters.
+        """
+        reason = self._tally.reason(position)
+        if reason is not None:
+            raise DeliveryRejected(self.name, reason)
+        if self._closed and not self._left_behind:
+            return True
+        try:
+            return self._feed.passed(position)
+        except OSError:
+            return None
+
+    def stats(self) -> LaneStats:
+        """Return what became of this destination's events in this process."""
+        with self.state:
+            return self._tally.stats(self._pending())
+
+    # ------------------------------------------------------------------ ending
+
+    def close(self, *, transport: bool) -> None:
+        """Let go of the journal, and with ``transport`` of the destination; after the last attempt, once."""
+        with self.state:
+            if self._closed:
+                return
+            self._left_behind = self._pending()
+            self._closed = True
+            self._feed.close()
+        if transport:
+            try:
+                self._sender.close()
+            except BaseException as error:  # noqa: BLE001  (as in _send)
+                self._report("close_failed", f"{self.name} could not be closed", error)

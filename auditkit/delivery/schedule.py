@@ -1,0 +1,161 @@
+"""What a lane sends next, and when: what waits to be tried again, and how long the destination is left alone.
+
+Pure: time is an argument, and whoever calls holds the lane's lock.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from auditkit.delivery.verdict import Attempt, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from auditkit.protocols import Position, Record
+
+HELD_BACK = 1024  # events that may wait to be tried again before no others are taken: memory is bounded
+
+
+@dataclass(slots=True)
+class Batch:
+    """Events on their way together.
+
+    Attributes:
+        records: The events, with their places.
+        failures: How often they failed.
+        failing_since: When they first failed.
+        failed_at: When they last failed.
+        concluded: What became of them, once only their acknowledgement is missing.
+    """
+
+    records: Sequence[Record]
+    failures: int = 0
+    failing_since: float = math.inf
+    failed_at: float = math.inf
+    concluded: Verdict | None = None
+
+    @property
+    def positions(self) -> list[Position]:
+        """Return the events' places."""
+        return [record.position for record in self.records]
+
+
+class Schedule:
+    """Decide which batch is sent next.
+
+    While a destination fails it gets one attempt at a time, in turn of what failed before and of what was
+    not tried yet: an event that only fails itself cannot pass for a destination that is down.
+
+    Attributes:
+        in_flight: How many batches are being sent.
+        blocks: How many attempts failed with none accepted since.
+        accepted_at: When the destination last accepted anything.
+    """
+
+    def __init__(self) -> None:
+        """Begin with a destination of which nothing is known."""
+        self.in_flight = 0
+        self.blocks = 0
+        self.accepted_at = -math.inf
+        self._retries: list[tuple[float, int, Batch]] = []
+        self._queued = 0
+        self._held_back = 0
+        self._left_alone_until = -math.inf
+        self._asked_until = -math.inf
+        self._retried_last = False
+
+    # ------------------------------------------------------------------ choosing
+
+    def choose(self, now: float, take: Callable[[], Sequence[Record]]) -> Batch | None:
+        """Return what to send now, if anything; ``take`` gives events that were not tried yet."""
+        if now < self.closed_until or (self.blocks and self.in_flight):
+            return None
+        due = bool(self._retries) and self._retries[0][0] <= now
+        if due and not (self.blocks and self._retried_last):
+            return self._retry()
+        records = take() if self._held_back < HELD_BACK else ()
+        if records:
+            self._retried_last = False
+            self.in_flight += 1
+            return Batch(records)
+        return self._retry() if due else None
+
+    def _retry(self) -> Batch:
+        batch = heapq.heappop(self._retries)[2]
+        self._held_back -= len(batch.records)
+        self._retried_last = True
+        self.in_flight += 1
+        return batch
+
+    @property
+    def closed_until(self) -> float:
+        """Return until when the destination gets nothing."""
+        return max(self._left_alone_until, self._asked_until)
+
+    def rest(self, now: float) -> float:
+        """Return the seconds until there may be something to do of which nobody tells; infinite for never."""
+        if self.closed_until > now:
+            return self.closed_until - now
+        if self.blocks and self.in_flight:
+            return math.inf  # the end of that attempt is told
+        return max(0.0, self._retries[0][0] - now) if self._retries else math.inf
+
+    @property
+    def waits(self) -> bool:
+        """Return whether anything is being sent or is to be tried again."""
+        return bool(self.in_flight or self._retries)
+
+    # ------------------------------------------------------------------ learning
+
+    def attempt(self, batch: Batch, error: BaseException | None, now: float, chance: float) -> Attempt:
+        """Return what is known of an attempt that ended now."""
+        return Attempt(
+            error=error,
+            size=len(batch.records),
+            failures=batch.failures,
+            blocks=self.blocks,
+            failing_for=max(0.0, now - batch.failing_since),
+            failed_ago=max(0.0, now - batch.failed_at),
+            accepted_ago=now - self.accepted_at,
+            chance=chance,
+        )
+
+    def accepted(self, now: float) -> None:
+        """Hear that the destination accepted something: it is there."""
+        self.accepted_at = now
+        self.blocks = 0
+        self._left_alone_until = -math.inf
+
+    def failed(self, batch: Batch, verdict: Verdict, now: float) -> None:
+        """Hear that a batch failed and is to be tried again."""
+        batch.failures += 1
+        batch.failing_since = min(batch.failing_since, now)
+        batch.failed_at = now
+        if verdict.hold:
+            self.blocks += 1
+            self._left_alone_until = now + verdict.hold
+        if verdict.asked:
+            self._asked_until = now + verdict.hold
+        self.queue(batch, now + verdict.wait)
+
+    def halve(self, batch: Batch, now: float) -> None:
+        """Put a batch's two halves where they are sent next."""
+        middle = len(batch.records) // 2
+        for half in (batch.records[:middle], batch.records[middle:]):
+            self.queue(Batch(half, batch.failures, batch.failing_since, batch.failed_at), now)
+
+    def queue(self, batch: Batch, due: float) -> None:
+        """Keep a batch to be tried when it is due."""
+        self._queued += 1  # breaks ties, so that two batches are never compared
+        self._held_back += len(batch.records)
+        heapq.heappush(self._retries, (due, self._queued, batch))
+
+    def hurry(self) -> None:
+        """Make everything due at once, but for what the destination itself asked to wait for."""
+        self._left_alone_until = -math.inf
+        self._retries = [(-math.inf, order, batch) for _, order, batch in self._retries]
+        heapq.heapify(self._retries)

@@ -1,0 +1,85 @@
+"""How a destination stands, and what became of its events in this process."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from auditkit.protocols import Position
+
+REMEMBERED = 10_000  # dead letters whose reason a receipt can still tell
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneStats:
+    """What became of a destination's events in this process, and how it stands.
+
+    Attributes:
+        delivered: Events it accepted.
+        dead_letters: Events it refused for good.
+        failures: Attempts that failed.
+        pending: Events it has still to accept, as far as this process delivers them.
+        code: ``"failing"`` or ``"paused"`` where the last attempt failed, else empty.
+        trouble: Why the last attempt failed; empty when it did not.
+        since_ns: Since when attempts fail, in nanoseconds since the epoch; 0 when they do not.
+    """
+
+    delivered: int = 0
+    dead_letters: int = 0
+    failures: int = 0
+    pending: int = 0
+    code: str = ""
+    trouble: str = ""
+    since_ns: int = 0
+
+
+class Tally:
+    """Count; guarded by the lane's lock, but for ``reason``, which any thread may ask."""
+
+    def __init__(self) -> None:
+        """Begin with nothing counted."""
+        self._delivered = self._buried = self._failures = 0
+        self._code = self._trouble = ""
+        self._since_ns = 0
+        self._dead: OrderedDict[Position, str] = OrderedDict()
+
+    def delivered(self, number: int) -> None:
+        """Count events that the destination has."""
+        self._delivered += number
+
+    def buried(self, positions: list[Position], reason: str) -> None:
+        """Count dead letters, and remember the reason for receipts."""
+        for position in positions:
+            self._dead[position] = reason
+            if len(self._dead) > REMEMBERED:
+                self._dead.popitem(last=False)
+        self._buried += len(positions)
+
+    def accepted(self) -> None:
+        """Note that the destination accepts events."""
+        self._code = self._trouble = ""
+        self._since_ns = 0
+
+    def failed(self, code: str, reason: str, now_ns: int) -> None:
+        """Count an attempt that failed, and note why."""
+        self._failures += 1
+        self._code, self._trouble = code, reason
+        self._since_ns = self._since_ns or now_ns
+
+    def reason(self, position: Position) -> str | None:
+        """Return why an event is in the dead letters; None where it is not, as far as is remembered."""
+        return self._dead.get(position)
+
+    def stats(self, pending: int) -> LaneStats:
+        """Return the counts as they are now."""
+        return LaneStats(
+            delivered=self._delivered,
+            dead_letters=self._buried,
+            failures=self._failures,
+            pending=pending,
+            code=self._code,
+            trouble=self._trouble,
+            since_ns=self._since_ns,
+        )

@@ -1,0 +1,22 @@
+"""The composition root, where journal, lanes, ledger and transports meet, and what users call."""
+
+from __future__ import annotations
+
+from auditkit.trail.audit_trail import AuditTrail
+from auditkit.trail.process_wide import aemit, aflush, configure, emit, flush, health, shutdown, stats
+from auditkit.trail.telling import Health, Problem, Stats
+
+__all__ = [
+    "AuditTrail",
+    "Health",
+    "Problem",
+    "Stats",
+    "aemit",
+    "aflush",
+    "configure",
+    "emit",
+    "flush",
+    "health",
+    "shutdown",
+    "stats",
+]

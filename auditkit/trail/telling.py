@@ -1,0 +1,82 @@
+"""What a trail tells of itself: counts, and whether it does what it promises. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from datetime import datetime
+
+    from auditkit.delivery import LaneStats
+
+REMEDIES = {
+    "failing": "see the destination's own status; everything is kept and tried again",
+    "journal_full": "free space, or raise max_bytes; see which destination does not accept its events",
+    "journal_unavailable": "see that the directory exists and that this process may write it",
+    "not_durable": "make the directory one that this process may write; it is tried again every minute",
+    "paused": "correct the destination's configuration; everything is kept, and tried again every minute",
+    "sync_stalled": "let this process start threads; it tries again with each event",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """What became of every event in this process.
+
+    Attributes:
+        recorded: Events written down.
+        troubles: Audit errors by their codes.
+        destinations: What became of the events at each destination, the ledger included.
+    """
+
+    recorded: int
+    troubles: Mapping[str, int]
+    destinations: Mapping[str, LaneStats]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """Something that keeps the trail from doing what it promises.
+
+    Attributes:
+        code: A stable word, the same as in logs.
+        destination: Which destination has it; None for the trail itself.
+        since: Since when, as far as this process knows.
+        text: What is wrong.
+        remedy: What to do.
+    """
+
+    code: str
+    destination: str | None
+    since: datetime
+    text: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Whether the trail does what it promises, and what keeps it from it."""
+
+    problems: tuple[Problem, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Return whether there is no problem."""
+        return not self.problems
+
+
+def destination_problems(
+    destinations: Mapping[str, LaneStats], instant: Callable[[int], datetime]
+) -> Iterator[Problem]:
+    """Yield what keeps destinations from accepting events; ``instant`` makes a time of nanoseconds."""
+    for name, stats in destinations.items():
+        if stats.code:
+            yield Problem(
+                code=stats.code,
+                destination=name,
+                since=instant(stats.since_ns),
+                text=f"{name} does not accept events: {stats.trouble}",
+                remedy=REMEDIES[stats.code],
+            )

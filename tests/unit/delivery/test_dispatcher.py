@@ -1,0 +1,328 @@
+"""One destination's events, attempted on the test's own thread and time."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+import pytest
+
+from auditkit.delivery.tally import LaneStats
+from auditkit.delivery.verdict import GIVE_UP
+from auditkit.errors import DeliveryRejected, Paused, Rejected, TemporaryFailure
+from auditkit.testing import ScriptedTransport
+from tests.unit.delivery.builders import Bench, called_ids, ids, run
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from auditkit.event import Event
+
+
+def test_dispatcher_delivers_in_order() -> None:
+    """Events are sent in the order in which they were recorded, and each is acknowledged."""
+    bench = Bench(ScriptedTransport(max_batch=2))
+    events = bench.record(5)
+    dispatcher = bench.dispatcher()
+
+    assert 3 == run(dispatcher)
+    assert ids(events) == ids(bench.transport.events)
+    assert bench.positions == bench.feed.acknowledged
+    assert LaneStats(delivered=5) == dispatcher.stats()
+
+
+def test_dispatcher_keeps_what_failed() -> None:
+    """A failed attempt is told, counted and repeated with the same events when its time has come."""
+    bench = Bench(ScriptedTransport(TemporaryFailure("busy")))
+    (event,) = bench.record()
+    dispatcher = bench.dispatcher()
+    run(dispatcher)
+    since = bench.clock.time_ns()
+
+    assert (
+        LaneStats(failures=1, pending=1, code="failing", trouble="busy", since_ns=since) == dispatcher.stats()
+    )
+    bench.clock.advance(0.2)
+    assert 0 == run(dispatcher)
+    bench.clock.advance(0.05)
+    assert 1 == run(dispatcher)
+    assert [[event.id], [event.id]] == called_ids(bench.transport)
+    assert LaneStats(delivered=1, failures=1) == dispatcher.stats()
+
+
+def test_dispatcher_honours_retry_after() -> None:
+    """What a destination asks for is what it gets, to the second."""
+    bench = Bench(ScriptedTransport(TemporaryFailure("busy", retry_after=17)))
+    bench.record(3)
+    dispatcher = bench.dispatcher()
+    run(dispatcher)
+    bench.clock.advance(16.9)
+
+    assert 0 == run(dispatcher)
+    bench.clock.advance(0.1)
+    assert 3 == run(dispatcher)
+
+
+def test_dispatcher_probes_a_paused_destination(caplog: pytest.LogCaptureFixture) -> None:
+    """A destination that is configured wrongly keeps everything, is probed slowly, and is told as paused."""
+    bench = Bench(ScriptedTransport(*[Paused("401: give another API key")] * 3))
+    events = bench.record(4)
+    dispatcher = bench.dispatcher()
+    for _ in range(3):
+        run(dispatcher)
+        assert "paused" == dispatcher.stats().code
+        bench.clock.advance(45)
+
+    run(dispatcher)
+
+    assert ids(events) == sorted(ids(bench.transport.events))
+    assert LaneStats(delivered=4, failures=3) == dispatcher.stats()
+    assert "paused: scripted did not accept events, which are kept and tried again: 401" in caplog.text
+
+
+def test_dispatcher_finds_the_bad_event() -> None:
+    """One bad event among a hundred goes to the dead letters with the reason, and nothing else does."""
+    bad: list[str] = []
+
+    def judge(events: Sequence[Event]) -> None:
+        if bad[0] in ids(events):
+            raise Rejected("no such schema")
+
+    bench = Bench(ScriptedTransport(otherwise=judge, max_batch=100))
+    events = bench.record(100)
+    bad.append(events[41].id)
+    dispatcher = bench.dispatcher()
+
+    assert 15 == run(dispatcher)
+    assert {each.id for each in events} - {bad[0]} == set(ids(bench.transport.events))
+    assert 99 == len(bench.transport.events)
+    assert [(events[41], "no such schema")] == bench.feed.dead
+    assert LaneStats(delivered=99, dead_letters=1) == dispatcher.stats()
+
+
+def test_dispatcher_gives_up_after_a_day() -> None:
+    """An event that fails for a day while its neighbours are accepted is buried as undeliverable."""
+    bad: list[str] = []
+
+    def judge(events: Sequence[Event]) -> None:
+        if bad[0] in ids(events):
+            raise TemporaryFailure("500")
+
+    bench = Bench(ScriptedTransport(otherwise=judge))
+    bad.append(bench.record()[0].id)
+    dispatcher = bench.dispatcher()
+    neighbours = 0
+    while bench.clock.monotonic() < GIVE_UP + 400:
+        run(dispatcher)
+        bench.clock.advance(100)
+        bench.record()
+        neighbours += 1
+
+    run(dispatcher)
+
+    assert ["undeliverable: 500"] == [reason for _, reason in bench.feed.dead]
+    assert neighbours == len(bench.transport.events)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [SystemExit(1), KeyboardInterrupt(), GeneratorExit(), asyncio.CancelledError(), MemoryError(), RecursionError()],
+    ids=repr,
+)
+def test_dispatcher_survives_what_a_transport_raises(error: BaseException) -> None:
+    """Whatever a transport raises, the events are kept and tried again."""
+    bench = Bench(ScriptedTransport(error))
+    (event,) = bench.record()
+    dispatcher = bench.dispatcher()
+    run(dispatcher)
+    bench.clock.advance(1)
+    run(dispatcher)
+
+    assert [event.id] == ids(bench.transport.events)
+    assert LaneStats(delivered=1, failures=1) == dispatcher.stats()
+
+
+def test_dispatcher_survives_an_error_that_cannot_be_told() -> None:
+    """An error whose text raises is trouble of ours: reported, and the events wait a minute."""
+
+    class Untellable(TemporaryFailure):
+        def __str__(self) -> str:
+            raise ValueError("no text")
+
+    bench = Bench(ScriptedTransport(Untellable()))
+    bench.record()
+    dispatcher = bench.dispatcher()
+    run(dispatcher)
+
+    assert {"lane_failed": 1} == bench.reporter.counts()
+    assert 1 == dispatcher.stats().pending
+    bench.clock.advance(60)
+    assert 1 == run(dispatcher)
+    assert 1 == dispatcher.stats().delivered
+
+
+def test_dispatcher_does_not_send_again_what_it_could_not_acknowledge() -> None:
+    """Where the acknowledgement fails, only the acknowledgement is repeated, and only then is it counted."""
+    bench = Bench()
+    (event,) = bench.record()
+    dispatcher = bench.dispatcher()
+    bench.feed.failing["acknowledge"] = KeyError("gone")
+    run(dispatcher)
+
+    assert LaneStats(pending=1) == dispatcher.stats()
+    assert {"lane_failed": 1} == bench.reporter.counts()
+    bench.feed.failing.clear()
+    bench.clock.advance(60)
+    run(dispatcher)
+
+    assert [[event.id]] == called_ids(bench.transport)
+    assert LaneStats(delivered=1) == dispatcher.stats()
+
+
+def test_dispatcher_buries_once() -> None:
+    """A dead letter whose acknowledgement fails is written once."""
+    bench = Bench(ScriptedTransport(Rejected("no")))
+    bench.record()
+    dispatcher = bench.dispatcher()
+    bench.feed.failing["acknowledge"] = OSError("EIO")
+    run(dispatcher)
+    bench.feed.failing.clear()
+    bench.clock.advance(60)
+    run(dispatcher)
+
+    assert ["no"] == [reason for _, reason in bench.feed.dead]
+    assert LaneStats(dead_letters=1) == dispatcher.stats()
+
+
+def test_dispatcher_keeps_an_event_whose_dead_letter_cannot_be_written() -> None:
+    """Nothing is acknowledged before its dead letter is safe: the event is sent again later."""
+    bench = Bench(ScriptedTransport(Rejected("no"), Rejected("no")))
+    bench.record()
+    dispatcher = bench.dispatcher()
+    bench.feed.failing["bury"] = OSError("ENOSPC")
+    run(dispatcher)
+
+    assert LaneStats(pending=1) == dispatcher.stats()
+    bench.feed.failing.clear()
+    bench.clock.advance(60)
+    run(dispatcher)
+    assert LaneStats(dead_letters=1) == dispatcher.stats()
+
+
+@pytest.mark.parametrize("what, code", [("scan", "scan_failed"), ("take", "read_failed"), ("pending", "read_failed")])
+def test_dispatcher_survives_a_journal_that_cannot_be_read(what: str, code: str) -> None:
+    """Trouble of the journal is told; the lane goes on when it is over, and does not call itself done before."""
+    bench = Bench()
+    (event,) = bench.record()
+    dispatcher = bench.dispatcher()
+    bench.feed.failing[what] = OSError("EIO")
+    with dispatcher.state:
+        dispatcher.next()
+        assert dispatcher.left()
+    assert code in bench.reporter.counts()
+
+    bench.feed.failing.clear()
+    bench.clock.advance(10)
+    run(dispatcher)
+
+    assert event.id in ids(bench.transport.events)
+    with dispatcher.state:
+        assert not dispatcher.left() or what == "pending"
+
+
+def test_dispatcher_looks_again_within_seconds() -> None:
+    """Without anything to do it rests until the next look for segments that nobody delivers."""
+    bench = Bench()
+    dispatcher = bench.dispatcher()
+    run(dispatcher)
+
+    assert 5.0 == dispatcher.rest()
+    bench.clock.advance(5)
+    assert 0.0 == dispatcher.rest()
+
+
+def test_dispatcher_does_not_send_what_is_known() -> None:
+    """Events that the destination accepted from another journal are acknowledged, and not sent again."""
+    bench = Bench(ScriptedTransport(max_batch=10))
+    events = bench.record(4)
+    dispatcher = bench.dispatcher(already=[events[0].id, events[2].id, "unknown"])
+    run(dispatcher)
+
+    assert [[events[1].id, events[3].id]] == called_ids(bench.transport)
+    assert LaneStats(delivered=4) == dispatcher.stats()
+
+
+def test_dispatcher_tells_an_event_s_fate() -> None:
+    """An event is pending, then delivered or rejected with the destination's own words."""
+    bench = Bench(ScriptedTransport(None, Rejected("no such schema")))
+    bench.record(2)
+    dispatcher = bench.dispatcher()
+    first, second = bench.positions
+
+    assert [False, False] == [dispatcher.fate(first), dispatcher.fate(second)]
+    run(dispatcher)
+    assert dispatcher.fate(first)
+    with pytest.raises(DeliveryRejected, match="^scripted rejected the event: no such schema$"):
+        dispatcher.fate(second)
+
+
+def test_dispatcher_does_not_know_what_it_cannot_read() -> None:
+    """Where the cursor cannot be read nobody here can know."""
+    bench = Bench()
+    bench.record()
+    bench.feed.failing["passed"] = PermissionError()
+
+    assert bench.dispatcher().fate(bench.positions[0]) is None
+
+
+@pytest.mark.parametrize("delivered, fate", [(True, True), (False, None)])
+def test_dispatcher_after_its_end(*, delivered: bool, fate: bool | None) -> None:
+    """Once closed it still knows its counts, and an event's fate where everything was delivered."""
+    bench = Bench()
+    bench.record(2)
+    dispatcher = bench.dispatcher()
+    if delivered:
+        run(dispatcher)
+    before = dispatcher.stats()
+    dispatcher.close(transport=True)
+    dispatcher.close(transport=True)
+
+    assert before == dispatcher.stats()
+    assert fate is dispatcher.fate(bench.positions[0])
+    assert (True, 1) == (bench.feed.closed, bench.transport.closed)
+
+
+def test_dispatcher_tells_of_a_transport_that_cannot_be_closed(caplog: pytest.LogCaptureFixture) -> None:
+    """What close() raises is told, and goes no further."""
+
+    class Stuck(ScriptedTransport):
+        def close(self) -> None:
+            raise SystemExit(3)
+
+    Bench(Stuck()).dispatcher().close(transport=True)
+
+    assert ["close_failed: scripted could not be closed (SystemExit)"] == caplog.messages
+
+
+def test_dispatcher_survives_a_log_handler(caplog: pytest.LogCaptureFixture) -> None:
+    """A handler of the application's that raises costs neither the lane nor the event."""
+
+    class Broken(logging.Handler):
+        def handle(self, record: logging.LogRecord) -> bool:
+            raise OSError("the log's disk is full")
+
+    handler = Broken()
+    bench = Bench(ScriptedTransport(TemporaryFailure("busy")))
+    bench.record()
+    dispatcher = bench.dispatcher()
+    logging.getLogger("auditkit").addHandler(handler)
+    try:
+        run(dispatcher)
+    finally:
+        logging.getLogger("auditkit").removeHandler(handler)
+    bench.clock.advance(1)
+    run(dispatcher)
+
+    assert 1 == dispatcher.stats().delivered
+    assert {"failing": 1, "log_failed": 1} == bench.reporter.counts()

@@ -1,0 +1,178 @@
+"""What is sent next, and when."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from typing import TYPE_CHECKING
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from auditkit.delivery.schedule import HELD_BACK, Batch, Schedule
+from auditkit.delivery.verdict import Action, Verdict, judge
+from auditkit.errors import TemporaryFailure
+from auditkit.protocols import Record
+from tests.unit.transports.examples import an_event
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+EVENT = an_event()
+
+
+def records(number: int, start: int = 0) -> list[Record]:
+    return [Record(("memory", start + index), EVENT) for index in range(number)]
+
+
+def nothing() -> Sequence[Record]:
+    return ()
+
+
+def failed(schedule: Schedule, batch: Batch, now: float, *, wait: float = 1.0, hold: float = 1.0) -> None:
+    schedule.in_flight -= 1
+    schedule.failed(batch, Verdict(action=Action.RETRY, wait=wait, hold=hold), now)
+
+
+def sent(schedule: Schedule, now: float, take: Callable[[], Sequence[Record]] = nothing) -> Batch:
+    batch = schedule.choose(now, take)
+    assert batch is not None
+    return batch
+
+
+def test_schedule_rests_without_work() -> None:
+    """With nothing to do, only somebody's word ends the rest."""
+    schedule = Schedule()
+
+    assert schedule.choose(0.0, nothing) is None
+    assert math.inf == schedule.rest(0.0)
+    assert not schedule.waits
+
+
+def test_retry_is_made_when_it_is_due() -> None:
+    """What failed is tried again at its time, not before, and the rest lasts exactly until then."""
+    schedule = Schedule()
+    batch = sent(schedule, 0.0, lambda: records(1))
+    failed(schedule, batch, 10.0, wait=5.0, hold=5.0)
+
+    assert 5.0 == schedule.rest(10.0)
+    assert schedule.choose(14.999, nothing) is None
+    assert batch is schedule.choose(15.0, nothing)
+
+
+def test_failing_destination_gets_one_attempt_at_a_time() -> None:
+    """While nothing is accepted one attempt shows whether the destination is back, and its end is told."""
+    schedule = Schedule()
+    failed(schedule, sent(schedule, 0.0, lambda: records(1)), 0.0)
+    sent(schedule, 1.0)
+
+    assert schedule.choose(2.0, lambda: records(1, 1)) is None
+    assert math.inf == schedule.rest(2.0)
+
+
+def test_failing_destination_is_probed_in_turns() -> None:
+    """An event that fails by itself cannot pass for a dead destination: the next probe is another event."""
+    schedule = Schedule()
+    poison = sent(schedule, 0.0, lambda: records(1))
+    failed(schedule, poison, 0.0)
+    assert poison is sent(schedule, 1.0, lambda: records(1, 1))
+    failed(schedule, poison, 1.0)
+
+    other = sent(schedule, 2.0, lambda: records(1, 1))
+
+    assert other is not poison
+
+
+def test_accepted_event_reopens_the_destination() -> None:
+    """The first accepted event ends the waiting of all others that are due."""
+    schedule = Schedule()
+    failed(schedule, sent(schedule, 0.0, lambda: records(1)), 0.0, wait=300.0, hold=300.0)
+
+    schedule.accepted(5.0)
+
+    assert 0 == schedule.blocks
+    assert schedule.choose(5.0, lambda: records(1, 1)) is not None
+
+
+def test_asked_wait_outlasts_success_and_hurry() -> None:
+    """Whom the destination itself told to wait waits, though another answer or a flush comes in between."""
+    schedule = Schedule()
+    batch = sent(schedule, 0.0, lambda: records(1))
+    schedule.in_flight -= 1
+    schedule.failed(batch, Verdict(action=Action.RETRY, wait=30.0, hold=30.0, asked=True), 0.0)
+    schedule.accepted(1.0)
+    schedule.hurry()
+
+    assert 30.0 == schedule.closed_until
+    assert schedule.choose(29.0, lambda: records(1, 1)) is None
+    assert schedule.choose(30.0, nothing) is batch
+
+
+def test_hurry_makes_everything_due() -> None:
+    """A flush tries what failed at once, oldest first, whatever was due when."""
+    schedule = Schedule()
+    batches = [sent(schedule, 0.0, lambda: records(1)) for _ in range(20)]
+    for number, batch in enumerate(batches):
+        failed(schedule, batch, 0.0, wait=300.0 - number * 7 % 100)
+
+    schedule.hurry()
+    schedule.blocks = 0
+
+    assert batches == [sent(schedule, 0.0) for _ in batches]
+
+
+def test_half_keeps_what_is_known() -> None:
+    """Each half has failed as often and as long as the whole, and both are sent next, in their order."""
+    schedule = Schedule()
+    whole = Batch(records(5), failures=3, failing_since=7.0, failed_at=9.0)
+    schedule.halve(whole, 10.0)
+
+    first, second = sent(schedule, 10.0), sent(schedule, 10.0)
+
+    assert [*whole.records] == [*first.records, *second.records]
+    assert (2, 3) == (len(first.records), len(second.records))
+    assert {(3, 7.0, 9.0)} == {(each.failures, each.failing_since, each.failed_at) for each in (first, second)}
+
+
+def test_memory_is_bounded_while_everything_fails() -> None:
+    """A destination down for a week costs disk, not memory: only so many events wait outside the journal."""
+    schedule = Schedule()
+    waiting = deque(records(10 * HELD_BACK))
+    now = taken = 0.0
+    for _ in range(5000):
+        batch = schedule.choose(now, lambda: [waiting.popleft() for _ in range(100)])
+        now += 400
+        if batch is not None:
+            failed(schedule, batch, now)
+    taken = 10 * HELD_BACK - len(waiting)
+
+    assert HELD_BACK <= taken < HELD_BACK + 100
+
+
+@given(
+    poison=st.sets(st.integers(min_value=0, max_value=199), max_size=20),
+    concurrency=st.integers(min_value=1, max_value=4),
+    chance=st.floats(min_value=0.05, max_value=0.95),
+)
+def test_poison_holds_nobody_back(poison: set[int], concurrency: int, chance: float) -> None:
+    """Whichever events fail for ever, every other one is accepted within minutes."""
+    schedule, waiting, accepted, now = Schedule(), deque(records(200)), set[int](), 0.0
+    while now < 600 and len(accepted) < 200 - len(poison):
+        batches = [
+            batch
+            for _ in range(concurrency)
+            if (batch := schedule.choose(now, lambda: [waiting.popleft()] if waiting else [])) is not None
+        ]
+        for batch in batches:
+            schedule.in_flight -= 1
+            index = batch.records[0].position[1]
+            if index in poison:
+                verdict = judge(schedule.attempt(batch, TemporaryFailure("x"), now, chance))
+                schedule.failed(batch, verdict, now)
+            else:
+                schedule.accepted(now)
+                accepted.add(index)
+        if not batches:
+            now += max(0.01, min(schedule.rest(now), 60.0))
+
+    assert set(range(200)) - poison == accepted

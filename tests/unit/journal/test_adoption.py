@@ -1,0 +1,219 @@
+"""Segments whose writers died, whole or damaged: everything that verifies is delivered, and the rest is counted."""
+
+from __future__ import annotations
+
+import os
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import pytest
+
+from auditkit.journal.adoption import sweep
+from auditkit.reporting import Reporter
+from tests.journals import CLOCK, deliver_all, ids, open_journal, segments, take_all, write
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from auditkit.journal import DiskJournal
+
+
+@pytest.fixture
+def audit(tmp_path: Path) -> Path:
+    return tmp_path / "audit"
+
+
+@pytest.fixture
+def reporter() -> Reporter:
+    return Reporter(CLOCK)
+
+
+def die(journal: DiskJournal) -> None:
+    """Let go of what a journal holds, as its process' death would."""
+    for each in (journal._segment, journal._spare, *journal._ended):
+        if each is not None:
+            each.release()
+    for feed in journal._feeds:
+        feed.close()
+
+
+def orphan(audit: Path, number: int) -> tuple[list[str], Path, list[tuple[int, int]]]:
+    """Leave a dead writer's segment; return its ids, its file, and where its records' lines begin and end."""
+    journal = open_journal(audit)
+    written = write(journal, number)
+    die(journal)
+    (path,) = (audit / "journal").iterdir()
+    data = path.read_bytes().rstrip(b"\0")
+    return written, path, list(pairwise([at + 1 for at, byte in enumerate(data) if byte == ord("\n")]))
+
+
+def flip(path: Path, at: int) -> None:
+    """Change one bit of a file in place."""
+    with path.open("r+b") as file:
+        file.seek(at)
+        byte = file.read(1)[0]
+        file.seek(at)
+        file.write(bytes([byte ^ 1]))
+
+
+def delivered(audit: Path, reporter: Reporter) -> list[str]:
+    """Return what a process that finds the directory delivers."""
+    feed = open_journal(audit, reporter=reporter).feed("lane", durable=True)
+    feed.scan()
+    found = deliver_all(feed)
+    feed.close()
+    return found
+
+
+@pytest.mark.parametrize("part", ["digits", "body", "break"])
+def test_damaged_record_is_counted_or_mended(audit: Path, reporter: Reporter, part: str) -> None:
+    """A record whose JSON was hit is lost, counted and kept aside; one whose frame was hit is delivered."""
+    written, path, lines = orphan(audit, 5)
+    start, stop = lines[2]
+    flip(path, {"digits": start + 3, "body": start + 90, "break": stop - 1}[part])
+    line = path.read_bytes()[start:stop]
+    found = delivered(audit, reporter)
+    kept = {each.name: each.read_bytes() for each in (audit / "journal").iterdir()}
+
+    if part == "body":
+        assert (written[:2] + written[3:], {"corrupt": 1}) == (found, reporter.counts())
+        assert {f"{path.stem}.corrupt": line} == kept
+    else:
+        assert (written, {}, {}) == (found, reporter.counts(), kept)
+
+
+def test_torn_tail_is_no_loss(audit: Path, reporter: Reporter) -> None:
+    """Wherever the last line was torn, what came before is delivered, and nothing is reported as lost."""
+    written, path, lines = orphan(audit, 3)
+    whole = path.read_bytes().rstrip(b"\0")
+    start, stop = lines[-1]
+    for cut in range(start, stop, 7):
+        path.write_bytes(whole[:cut] + bytes(300))
+
+        assert written[:2] == delivered(audit, reporter)
+        assert ([], {}) == (segments(audit), reporter.counts())
+
+
+def test_zeroed_stretch_costs_what_it_covered(audit: Path, reporter: Reporter) -> None:
+    """Lost pages cost the lines they held and the one chained to them, no other."""
+    written, path, lines = orphan(audit, 40)
+    data = bytearray(path.read_bytes())
+    data[lines[10][0] + 5 : lines[13][0] + 5] = bytes(lines[13][0] - lines[10][0])
+    path.write_bytes(data)
+    found = delivered(audit, reporter)
+
+    assert written[:10] == found[:10]
+    assert written[15:] == found[-25:]
+    assert 1 <= reporter.counts()["corrupt"]
+
+
+def test_file_that_never_reached_the_device_goes(audit: Path, reporter: Reporter) -> None:
+    """A segment of zeros, which a power cut before the first sync leaves, is removed without a word."""
+    open_journal(audit)
+    (audit / "journal" / "s.open").write_bytes(bytes(65536))
+
+    assert ([], [], {}) == (delivered(audit, reporter), segments(audit), reporter.counts())
+
+
+def test_garbage_is_put_aside(audit: Path, reporter: Reporter) -> None:
+    """A file that is no segment is renamed, so that it is told once and looked at no more."""
+    open_journal(audit)
+    (audit / "journal" / "s.open").write_bytes(b"one\ntwo\n")
+    delivered(audit, reporter)
+    first = reporter.counts()
+    delivered(audit, reporter)
+
+    assert ({"corrupt": 2, "unreadable_segment": 1}, first) == (first, reporter.counts())
+    assert ["s.corrupt"] == segments(audit)
+
+
+def test_follower_waits_at_damage_and_goes_on_when_it_is_judged(audit: Path, reporter: Reporter) -> None:
+    """While its writer lives, a line that does not verify may be half written; once closed it is passed over."""
+    journal = open_journal(audit, reporter=reporter)
+    feed = journal.feed("lane", durable=True)
+    written = write(journal, 5)
+    (path,) = (audit / "journal").iterdir()
+    lines = path.read_bytes().split(b"\n")
+    flip(path, len(lines[0]) + len(lines[1]) + 2 + 90)
+    before = deliver_all(feed)
+    waiting = (deliver_all(feed), feed.pending())
+    journal.rest()
+    after = deliver_all(feed)
+
+    assert (written[:1], ([], 4), written[2:]) == (before, waiting, after)
+    assert ([], 0) == (segments(audit), feed.pending())
+
+
+def test_damage_never_makes_an_acknowledgement_another_records(audit: Path, reporter: Reporter) -> None:
+    """Where damage renumbers what an earlier process acknowledged ahead, records are sent again, none is skipped."""
+    journal = open_journal(audit)
+    feed = journal.feed("lane", durable=True)
+    written = write(journal, 8)
+    records = take_all(feed)
+    feed.acknowledge([records[index].position for index in (0, 3, 4)])
+    die(journal)
+    (path,) = (audit / "journal").iterdir()
+    starts = [at + 1 for at, byte in enumerate(path.read_bytes().rstrip(b"\0")) if byte == ord("\n")]
+    flip(path, starts[2] + 90)  # of the third record
+    found = delivered(audit, reporter)
+
+    assert {written[index] for index in (1, 5, 6, 7)} <= set(found)
+    assert {written[0], written[2]}.isdisjoint(found)
+    assert len(set(found)) == len(found)
+
+
+def test_ended_segment_is_closed_as_it_is(audit: Path, reporter: Reporter) -> None:
+    """A writer that died between ending a segment and closing it leaves one that needs only its name."""
+    journal = open_journal(audit)
+    written = write(journal, 2)
+    journal._end_present()
+    die(journal)
+
+    assert (written, {}) == (delivered(audit, reporter), reporter.counts())
+
+
+def test_held_segment_is_finished_when_its_writer_dies(audit: Path, reporter: Reporter) -> None:
+    """A lane that follows a writer to its death adopts the segment, and passes it."""
+    writer = open_journal(audit)
+    written = write(writer, 3)
+    feed = open_journal(audit, reporter=reporter).feed("lane", durable=True)
+    feed.scan(eager=True)
+    first = deliver_all(feed)
+    written += write(writer, 2)
+    die(writer)
+    feed.scan()
+
+    assert (written, []) == (first + deliver_all(feed), segments(audit))
+
+
+def test_prepared_segments_of_the_dead_are_swept(audit: Path) -> None:
+    """What a dead process had prepared is removed; what a living one prepares is not."""
+    dead, living = open_journal(audit), open_journal(audit)
+    dead.ensure_room()
+    living.ensure_room()
+    die(dead)
+    sweep(audit / "journal")
+
+    assert living._spare is not None
+    assert [f".{living._spare.name}.new"] == segments(audit)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links")
+def test_orphan_that_cannot_be_opened_is_told(audit: Path, reporter: Reporter) -> None:
+    """A segment that is a link is not followed; it is told, and the others are delivered."""
+    written, _, _ = orphan(audit, 2)
+    (audit / "journal" / "link.open").symlink_to("/etc/hostname")
+
+    assert written == delivered(audit, reporter)
+    assert {"adoption_failed": 1} == reporter.counts()
+
+
+def test_two_lanes_share_an_adopted_segment(audit: Path, reporter: Reporter) -> None:
+    """Lanes of one process each deliver an orphan whole, whichever adopted it."""
+    written, _, _ = orphan(audit, 4)
+    journal = open_journal(audit, reporter=reporter)
+    feeds = [journal.feed(name, durable=True) for name in ("one", "two")]
+    for feed in feeds:
+        feed.scan()
+
+    assert [written, written] == [ids(take_all(feed)) for feed in feeds]

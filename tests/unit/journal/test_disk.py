@@ -1,0 +1,444 @@
+"""The journal on disk: its segments, its syncs, and what interrupts it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import threading
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+import pytest
+
+from auditkit import files
+from auditkit.clock import SystemClock, new_id
+from auditkit.encoding import MAX_RECORD, encode
+from auditkit.errors import JournalError, JournalFull, JournalUnavailable
+from auditkit.journal import DiskJournal, Keys
+from auditkit.reporting import Reporter
+from tests.journals import CLOCK, deliver_all, descriptors_in, draft, open_journal, segments, write
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def audit(tmp_path: Path) -> Path:
+    return tmp_path / "audit"
+
+
+@contextmanager
+def dead_device(journal: DiskJournal) -> Iterator[None]:
+    """Put a pipe where the present segment's file is: it cannot be written at a place, nor synced."""
+    segment = journal._segment
+    assert segment is not None
+    number = segment._file.fd
+    kept, (reader, writer) = os.dup(number), os.pipe()
+    os.dup2(writer, number)
+    try:
+        yield
+    finally:
+        os.dup2(kept, number)
+        for each in (kept, reader, writer):
+            os.close(each)
+
+
+class _WatchedSyncs:
+    """Every real sync of a file, counted; each may be held at a gate."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.number = 0
+        self.entered = threading.Semaphore(0)
+        self.gate = threading.Event()
+        self.gate.set()
+        self._real = files.sync
+        patch.setattr(files, "sync", self)
+
+    def __call__(self, descriptor: int) -> None:
+        self.number += 1
+        self.entered.release()
+        self.gate.wait()
+        self._real(descriptor)
+
+
+@pytest.fixture
+def syncs(monkeypatch: pytest.MonkeyPatch) -> _WatchedSyncs:
+    return _WatchedSyncs(monkeypatch)
+
+
+# ---------------------------------------------------------------------- segments
+
+
+def test_segments_are_chained_and_ascend(audit: Path) -> None:
+    """Each segment's header names the one before it with its last digits; names sort by age; sizes double."""
+    journal = open_journal(audit)
+    journal.feed("lane", durable=True)
+    for _ in range(3):
+        write(journal, 150)
+        journal.rest()
+    paths = sorted((audit / "journal").iterdir())
+    lines = [path.read_bytes().splitlines() for path in paths]
+    headers = [json.loads(each[0][65:]) for each in lines]
+
+    assert [path.stem for path in paths] == [header["segment"] for header in headers]
+    assert [None, *[[path.stem, each[-1][:64].decode()] for path, each in zip(paths, lines, strict=True)]][:-1] == [
+        header["previous"] for header in headers
+    ]
+
+
+def test_segment_takes_its_space_at_once_and_gives_the_rest_back(audit: Path) -> None:
+    """The first segment reserves 64 KiB; when it is closed it is as long as its lines."""
+    journal = open_journal(audit)
+    write(journal, 1)
+    (path,) = (audit / "journal").iterdir()
+    reserved = (path.suffix, path.stat().st_size, path.stat().st_blocks * 512 >= 64 * 1024)
+    journal.rest()
+    (path,) = (audit / "journal").iterdir()
+
+    assert (".open", 65536, True) == reserved
+    assert (".closed", 3) == (path.suffix, path.read_bytes().count(b"\n"))
+    assert path.read_bytes().endswith(b"\n")
+
+
+def test_first_record_may_be_larger_than_a_first_segment(audit: Path) -> None:
+    """Records of the largest size fit at any time, the first one included; a larger one is refused by its size."""
+    journal = open_journal(audit)
+    feed = journal.feed("lane", durable=True)
+    room = MAX_RECORD - len(encode(draft()))
+    written = [each for _ in range(3) for each in (*write(journal, 1, "x" * room), *write(journal, 1))]
+
+    assert written == deliver_all(feed)
+    with pytest.raises(JournalError, match=f"at most {MAX_RECORD} bytes as JSON, got {MAX_RECORD + 1}"):
+        write(journal, 1, "x" * (room + 1))
+
+
+def test_next_segment_is_prepared_when_the_present_one_is_half_full(audit: Path) -> None:
+    """The syncing thread makes the next segment, so that the record which needs it does not."""
+    journal = open_journal(audit)
+    prepared = threading.Event()
+    prepare = journal._prepare
+
+    def watched() -> None:
+        prepare()
+        prepared.set()
+
+    journal._prepare = watched  # type: ignore[method-assign]  # watched, and done
+    journal.start()
+    while not journal._half_full and not prepared.is_set():
+        write(journal, 1)
+    prepared.wait()
+    (spare,) = [name for name in segments(audit) if name.endswith(".new")]
+    while len([name for name in segments(audit) if name.endswith(".open")]) < 2:
+        write(journal, 1)
+
+    assert spare.removeprefix(".").removesuffix(".new") in {name.removesuffix(".open") for name in segments(audit)}
+    journal.rest()
+    journal.stop()
+
+
+def test_spare_that_came_too_late_is_dropped(audit: Path) -> None:
+    """A segment prepared before a newer one was begun is not used: names must ascend."""
+    journal = open_journal(audit)
+    write(journal, 1)
+    create = journal._create
+
+    def slowly(least: int) -> object:
+        made = create(least)
+        journal._create = create  # type: ignore[method-assign]  # as it was
+        journal.rest()
+        write(journal, 1)  # begins a segment while the spare is on its way
+        return made
+
+    journal._create = slowly  # type: ignore[method-assign, assignment]  # the same, with a record in between
+    journal._prepare()
+
+    assert journal._spare is None
+    assert [] == [name for name in segments(audit) if name.endswith(".new")]
+
+
+def test_ensured_room_is_there(audit: Path) -> None:
+    """After `ensure_room` a record of the largest size fits, whatever becomes of the rest of the disk."""
+    journal = open_journal(audit)
+    write(journal, 1)
+    journal.ensure_room()
+    journal._max_bytes = 0
+    largest = "x" * (MAX_RECORD - len(encode(draft())))
+
+    assert 1 == len(write(journal, 1, largest))
+
+
+def test_missing_room_is_told_before(audit: Path) -> None:
+    """Where a record of the largest size would not fit, `ensure_room` says so, and small records go on."""
+    journal = open_journal(audit, max_bytes=128 * 1024)
+
+    with pytest.raises(JournalFull, match="holds 0 bytes and may hold max_bytes=131072"):
+        journal.ensure_room()
+    assert 1 == len(write(journal, 1))
+
+
+def test_refusals_leave_nothing_behind(audit: Path) -> None:
+    """However often a record is refused, no descriptor stays open and no file stays."""
+    journal = open_journal(audit, max_bytes=64 * 1024)
+    with suppress(JournalFull):
+        write(journal, 1000)
+    before = (segments(audit), descriptors_in(audit))
+    for _ in range(5):
+        with pytest.raises(JournalFull):
+            write(journal, 1, "x" * 1000)
+
+    assert before == (segments(audit), descriptors_in(audit))
+
+
+def test_warns_at_three_quarters(audit: Path) -> None:
+    """A journal that holds 75 % of what it may says so once a window, before it refuses anything."""
+    reporter = Reporter(CLOCK)
+    journal = open_journal(audit, max_bytes=300 * 1024, reporter=reporter)
+    with suppress(JournalFull):
+        write(journal, 10_000)
+
+    assert {"nearly_full"} == set(reporter.counts())
+
+
+def test_removed_directory_is_told(audit: Path) -> None:
+    """Where somebody removed the directory, the next sync fails, and records are refused rather than lost."""
+    journal = open_journal(audit)
+    write(journal, 1)
+    shutil.rmtree(audit)
+
+    assert not journal.sync()
+    with pytest.raises(JournalUnavailable, match="No such file or directory"):
+        write(journal, 1)
+
+
+def test_begin_that_fails_leaves_nothing_behind(audit: Path) -> None:
+    """A segment that cannot be given its name is dropped whole, and the next record gets another one."""
+    journal = open_journal(audit)
+    journal.ensure_room()
+    spare = journal._spare
+    assert spare is not None
+    (audit / "journal" / f".{spare.name}.new").unlink()
+
+    with pytest.raises(JournalUnavailable):
+        write(journal, 1)
+    assert ([], []) == (segments(audit), descriptors_in(audit))
+    assert 1 == len(write(journal, 1))
+
+
+def test_write_error_moves_on_to_another_segment(audit: Path) -> None:
+    """A record that its file does not take is refused; the next one goes to a new segment, and nothing is lost."""
+    journal = open_journal(audit)
+    feed = journal.feed("lane", durable=True)
+    written = write(journal, 2)
+    with dead_device(journal), pytest.raises(JournalUnavailable, match="cannot write the audit journal"):
+        write(journal, 1)
+    written += write(journal, 2)
+
+    assert 2 == len(segments(audit))
+    journal.rest()
+    assert written == deliver_all(feed)
+
+
+# ---------------------------------------------------------------------- interruptions
+
+
+class _RecordingClock(SystemClock):
+    """A clock at which something records, inside an append: as a signal handler or a finaliser may."""
+
+    journal: DiskJournal
+    recorded: list[str]
+    positions: list[tuple[str, int]]
+
+    def read(self) -> int:
+        if self.recorded:
+            each = draft(event_id=self.recorded[-1])
+            self.recorded.append(new_id())
+            self.positions.append(self.journal.append(each))
+        return CLOCK.time_ns()
+
+
+def test_append_inside_an_append_is_written_by_the_outer_one(audit: Path) -> None:
+    """What records while a record is being written neither waits for itself nor is lost."""
+    clock = _RecordingClock()
+    clock.time_ns = clock.read  # type: ignore[misc, method-assign, assignment]  # it records at each look
+    clock.recorded, clock.positions = [], []
+    journal = DiskJournal(audit, clock=clock, ids=new_id, reporter=Reporter(CLOCK), keys=Keys(), max_bytes=2**30)
+    clock.journal = journal
+    feed = journal.feed("lane", durable=True)
+    clock.recorded = [new_id()]
+    (outer,) = write(journal, 1)
+
+    assert [("", -1)] == clock.positions
+    assert [outer, *clock.recorded[:-1]] == deliver_all(feed)
+
+
+@contextmanager
+def alarms(handler: object, seconds: float) -> Iterator[None]:
+    """Have a signal arrive again and again."""
+    old = signal.signal(signal.SIGALRM, handler)  # type: ignore[arg-type]  # a handler
+    signal.setitimer(signal.ITIMER_REAL, seconds, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, old)
+
+
+def test_signal_handler_that_records_loses_nothing(audit: Path) -> None:
+    """A handler that records wherever it interrupts a recording thread deadlocks nothing and loses nothing."""
+    journal = open_journal(audit, syncs_each=True)
+    feed = journal.feed("lane", durable=True)
+    handled: list[str] = []
+
+    def handler(*_: object) -> None:
+        handled.extend(write(journal, 1))
+        journal.settle()
+
+    written: list[str] = []
+    with alarms(handler, 0.0005):
+        while len(handled) < 200:
+            written += write(journal, 5)
+            journal.settle()
+    found = deliver_all(feed)
+
+    assert sorted(written + handled) == sorted(found)
+
+
+class _Interruption(BaseException):
+    """What a signal handler raises, as a worker's time limit does."""
+
+
+def test_signal_handler_that_raises_breaks_no_chain(audit: Path) -> None:
+    """A handler that raises at any moment of an append costs at most that record, and damages no other."""
+    journal = open_journal(audit)
+    told: list[str] = []
+    interrupted = 0
+
+    def handler(*_: object) -> None:
+        raise _Interruption
+
+    drafts = [draft() for _ in range(100)]
+    with suppress(_Interruption), alarms(handler, 0.0004):
+        while interrupted < 300:
+            try:
+                for each in drafts:
+                    fresh = each._replace(id=new_id())
+                    journal.append(fresh)
+                    told.append(fresh.id)
+            except _Interruption:
+                interrupted += 1
+    reporter = Reporter(CLOCK)
+    journal.rest()
+    feed = open_journal(audit, reporter=reporter).feed("lane", durable=True)
+    feed.scan()
+    found = deliver_all(feed)
+
+    assert set(told) <= set(found)
+    assert len(set(found)) == len(found) <= len(told) + interrupted + 1
+    assert {} == reporter.counts()
+
+
+# ---------------------------------------------------------------------- the device
+
+
+def test_settle_waits_for_the_device(audit: Path, syncs: _WatchedSyncs) -> None:
+    """Under fsync="always" nobody is told that a record is safe before the device has taken it."""
+    journal = open_journal(audit, syncs_each=True)
+    syncs.gate.clear()
+    settled = threading.Event()
+
+    def record() -> None:
+        write(journal, 1)
+        journal.settle()
+        settled.set()
+
+    thread = threading.Thread(target=record)
+    thread.start()
+    syncs.entered.acquire()
+    before = settled.is_set()
+    syncs.gate.set()
+    thread.join()
+
+    assert (False, True) == (before, settled.is_set())
+
+
+def test_concurrent_callers_share_one_sync(audit: Path, syncs: _WatchedSyncs) -> None:
+    """What was recorded while a sync was under way is put on the device by one further sync, not by one each."""
+    journal = open_journal(audit, syncs_each=True)
+    syncs.gate.clear()
+    recorded = threading.Barrier(9)
+
+    def record() -> None:
+        write(journal, 1)
+        recorded.wait()
+        journal.settle()
+
+    write(journal, 1)
+    first = threading.Thread(target=journal.settle)
+    first.start()
+    syncs.entered.acquire()
+    others = [threading.Thread(target=record) for _ in range(8)]
+    for thread in others:
+        thread.start()
+    recorded.wait()  # all eight are recorded, and the first sync may not count for any of them
+    syncs.gate.set()
+    for thread in (first, *others):
+        thread.join()
+
+    assert 2 == syncs.number
+
+
+def test_nothing_new_needs_no_sync(audit: Path, syncs: _WatchedSyncs) -> None:
+    """A sync after which nothing was recorded is not made again."""
+    journal = open_journal(audit)
+    write(journal, 3)
+
+    assert (True, True, 1) == (journal.sync(), journal.sync(), syncs.number)
+
+
+def test_syncing_thread_syncs_what_was_recorded(audit: Path, syncs: _WatchedSyncs) -> None:
+    """Under fsync="interval" a record is on the device soon, though nobody asks; starting twice starts one thread."""
+    journal = open_journal(audit)
+    journal.start()
+    journal.start()
+    write(journal, 1)
+
+    assert syncs.entered.acquire(timeout=30)
+    named = [thread for thread in threading.enumerate() if thread.name == "auditkit-sync"]
+    assert [journal._syncer] == named
+    journal.stop()
+    assert not named[0].is_alive()
+
+
+def test_sync_that_failed_is_never_taken_for_done(audit: Path) -> None:
+    """After a failed sync a later one that succeeds says nothing for what came before; a new segment is begun."""
+    reporter = Reporter(CLOCK)
+    journal = open_journal(audit, reporter=reporter, syncs_each=True)
+    feed = journal.feed("lane", durable=True)
+    written = write(journal, 2)
+    with dead_device(journal), pytest.raises(JournalUnavailable, match="failed to sync"):
+        journal.settle()
+
+    with pytest.raises(JournalUnavailable):
+        journal.settle()  # of the same records: the kernel may have dropped their pages
+    written += write(journal, 1)
+    journal.settle()
+    feed.scan()
+    assert (1, written) == (reporter.counts()["sync_failed"], deliver_all(feed))
+
+
+def test_sync_that_fails_while_closing_leaves_an_orphan(audit: Path) -> None:
+    """A segment that cannot be closed is let go; whoever looks next adopts it, and delivers all of it."""
+    reporter = Reporter(CLOCK)
+    journal = open_journal(audit, reporter=reporter)
+    feed = journal.feed("lane", durable=True)
+    written = write(journal, 2)
+    with dead_device(journal):
+        journal.rest()
+    written += write(journal, 1)
+    feed.scan()
+    journal.rest()
+
+    assert (written, []) == (deliver_all(feed), segments(audit))

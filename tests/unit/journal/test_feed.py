@@ -1,0 +1,341 @@
+"""One lane's way through the directory, in one process: what it holds, removes, buries and refuses."""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from auditkit import files
+from auditkit.errors import JournalUnavailable
+from auditkit.journal.cursor import Cursor
+from auditkit.journal.feed import HELD_AT_ONCE
+from auditkit.reporting import Reporter
+from tests.journals import (
+    CLOCK, deliver_all, descriptors_in, draft, ids, open_journal, segments, take_all, write,
+)  # fmt: skip
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from auditkit.journal.feed import DiskFeed
+
+
+@pytest.fixture
+def audit(tmp_path: Path) -> Path:
+    return tmp_path / "audit"
+
+
+@pytest.fixture
+def reporter() -> Reporter:
+    return Reporter(CLOCK)
+
+
+def many_segments(audit: Path, number: int) -> list[str]:
+    """Leave so many closed segments of one event each; return the events' ids."""
+    journal = open_journal(audit)
+    written = []
+    for _ in range(number):
+        written += write(journal, 1)
+        journal.rest()
+    return written
+
+
+def scanned(audit: Path, reporter: Reporter | None = None) -> DiskFeed:
+    """Return a feed of the lane that has looked through the directory."""
+    feed = open_journal(audit, reporter=reporter).feed("lane", durable=True)
+    feed.scan()
+    return feed
+
+
+# ---------------------------------------------------------------------- holding
+
+
+def test_backlog_is_held_a_few_segments_at_a_time(audit: Path) -> None:
+    """However many segments wait, a lane has few of them open, counts all, and delivers them oldest first."""
+    written = many_segments(audit, 2 * HELD_AT_ONCE + 5)
+    feed = scanned(audit)
+    opened, pending = len(descriptors_in(audit)), feed.pending()
+
+    assert (2 * HELD_AT_ONCE, len(written)) == (opened, pending)
+    assert written == deliver_all(feed)
+    assert ([], [], 0) == (segments(audit), descriptors_in(audit), feed.pending())
+
+
+def test_own_segment_waits_behind_a_full_hand(audit: Path) -> None:
+    """What this process records while its lane's hands are full is delivered when they are free."""
+    old = many_segments(audit, HELD_AT_ONCE)
+    journal = open_journal(audit)
+    feed = journal.feed("lane", durable=True)
+    feed.scan()
+    new = write(journal, 3)
+    held = take_all(feed)
+    feed.scan()
+    pending = feed.pending()
+    fate = feed.passed((segments(audit)[-1].removesuffix(".open"), 0))
+    feed.acknowledge([record.position for record in held])
+
+    assert (old, len(old) + 3, False) == (ids(held), pending, fate)
+    assert new == deliver_all(feed)
+
+
+def test_close_lets_go_of_everything(audit: Path) -> None:
+    """A closed feed has no descriptor open, and another one goes on where it stood."""
+    written = many_segments(audit, 3)
+    feed = scanned(audit)
+    feed.acknowledge([feed.take(1)[0].position])
+    feed.close()
+
+    assert [] == descriptors_in(audit)
+    assert written[1:] == deliver_all(scanned(audit))
+
+
+def test_stuck_record_holds_its_segment_alone(audit: Path) -> None:
+    """A record that is not accepted keeps its own segment; the lane passes those after it."""
+    written = many_segments(audit, 4)
+    feed = scanned(audit)
+    stuck, *others = take_all(feed)
+    feed.acknowledge([record.position for record in others])
+
+    assert (written[0], [f"{stuck.position[0]}.closed"]) == (stuck.event.id, segments(audit))
+
+
+def test_window_bounds_what_is_acknowledged_ahead(audit: Path) -> None:
+    """Beyond 1,024 records behind one that is not acknowledged, a segment gives no more until it is."""
+    journal = open_journal(audit)
+    journal._size = 2**21
+    feed = journal.feed("lane", durable=True)
+    written = write(journal, 1500)
+    taken = take_all(feed)
+    feed.acknowledge([record.position for record in taken[1:]])
+    stuck = take_all(feed)
+    feed.acknowledge([taken[0].position])
+
+    assert (written[:1024], []) == (ids(taken), stuck)
+    assert written[1024:] == deliver_all(feed)
+
+
+# ---------------------------------------------------------------------- lanes that are not remembered
+
+
+def test_lane_that_is_not_durable_sees_what_its_process_records(audit: Path) -> None:
+    """It leaves no trace in the directory, and loses nothing when the durable lanes are quicker."""
+    journal = open_journal(audit)
+    fleeting, durable = journal.feed("console", durable=False), journal.feed("lane", durable=True)
+    written = write(journal, 2)
+    position = (segments(audit)[0].removesuffix(".open"), 1)
+    fates = [fleeting.passed(position)]
+    journal.rest()
+    deliver_all(durable)
+    removed = segments(audit)
+    found = fleeting.take(5)
+    fates.append(fleeting.passed(position))
+    fleeting.acknowledge([record.position for record in found])
+    fates.append(fleeting.passed(position))
+
+    assert ([], written, [False, False, True]) == (removed, ids(found), fates)
+    assert ["lane"] == [each.name for each in (audit / "lanes").iterdir()]
+    assert [] == descriptors_in(audit)
+
+
+def test_lane_that_is_not_durable_and_too_slow_is_told(audit: Path, reporter: Reporter) -> None:
+    """A segment that was removed before a slow, fleeting lane could open it is reported, not passed over."""
+    journal = open_journal(audit, reporter=reporter)
+    fleeting, durable = journal.feed("console", durable=False), journal.feed("lane", durable=True)
+    written = []
+    for _ in range(HELD_AT_ONCE + 1):
+        written += write(journal, 1)
+        journal.rest()
+    missed = segments(audit)[-1].removesuffix(".closed")
+    deliver_all(durable)
+
+    assert written[:-1] == deliver_all(fleeting)
+    assert ({"missed": 1}, None) == (reporter.counts(), fleeting.passed((missed, 0)))
+
+
+# ---------------------------------------------------------------------- receipts
+
+
+def test_fate_is_known_wherever_the_lane_runs(audit: Path) -> None:
+    """A record that another process' lane delivers is passed once that one has acknowledged it, and after."""
+    journal = open_journal(audit)
+    here = journal.feed("lane", durable=True)
+    other = open_journal(audit).feed("lane", durable=True)
+    positions = [journal.append(draft()) for _ in range(2)]
+    other.scan(eager=True)
+    fates = [[here.passed(position) for position in positions]]
+    first, second = other.take(2)
+    other.acknowledge([second.position])
+    fates.append([here.passed(position) for position in positions])
+    journal.rest()
+    other.acknowledge([first.position])
+    other.take(1)
+    fates.append([here.passed(position) for position in positions])
+
+    assert [[False, False], [False, True], [True, True]] == fates
+    assert ([], None) == (segments(audit), here.passed(("", -1)))
+
+
+# ---------------------------------------------------------------------- cursors
+
+
+def test_cursor_of_a_removed_segment_goes_unless_it_is_held(audit: Path) -> None:
+    """What a crash between a segment's removal and its cursors' left behind is cleared away by the next look."""
+    open_journal(audit).feed("lane", durable=True)
+    left, held = (audit / "lanes" / "lane" / f"{name}.cursor" for name in ("left", "held"))
+    for path in (left, held):
+        path.touch(0o600)
+    cursor = Cursor.claim(held)
+    scanned(audit)
+
+    assert cursor is not None
+    assert (False, True) == (left.exists(), held.exists())
+    cursor.close()
+
+
+@contextmanager
+def unwritable(cursor: Path) -> Iterator[None]:
+    """Have this process' descriptors of a file refuse every write."""
+    numbers = [int(each) for each in os.listdir("/proc/self/fd") if _target(each) == str(cursor)]
+    kept = [os.dup(number) for number in numbers]
+    readonly = os.open(cursor, os.O_RDONLY)
+    for number in numbers:
+        os.dup2(readonly, number)
+    try:
+        yield
+    finally:
+        for number, each in zip(numbers, kept, strict=True):
+            os.dup2(each, number)
+        for each in (*kept, readonly):
+            os.close(each)
+
+
+def _target(number: str) -> str:
+    try:
+        return os.readlink(f"/proc/self/fd/{number}")
+    except OSError:
+        return ""
+
+
+def test_cursor_that_cannot_be_written_is_told(audit: Path, reporter: Reporter) -> None:
+    """The lane goes on, sends nothing twice in this process, and keeps the segment until it could say so."""
+    written = many_segments(audit, 1)
+    feed = scanned(audit, reporter)
+    (cursor,) = (audit / "lanes" / "lane").iterdir()
+    with unwritable(cursor):
+        delivered = deliver_all(feed)
+        kept = segments(audit)
+        again = take_all(feed)
+    feed.take(1)
+
+    assert (written, 1, [], []) == (delivered, len(kept), again, segments(audit))
+    assert {"cursor_failed"} == set(reporter.counts())
+
+
+def test_trouble_with_one_segment_does_not_stop_the_others(audit: Path, reporter: Reporter) -> None:
+    """A cursor that cannot be opened keeps its own segment waiting, and is told by its name."""
+    written = many_segments(audit, 3)
+    middle = segments(audit)[1].removesuffix(".closed")
+    open_journal(audit).feed("lane", durable=True)
+    (audit / "lanes" / "lane" / f"{middle}.cursor").mkdir()
+    feed = scanned(audit, reporter)
+
+    assert [written[0], written[2]] == deliver_all(feed)
+    assert {"scan_failed": 1} == reporter.counts()
+    assert [f"{middle}.closed"] == segments(audit)
+
+
+# ---------------------------------------------------------------------- dead letters
+
+
+def test_dead_letters_are_lines_of_json(audit: Path) -> None:
+    """A dead letter holds the event as it was recorded, why it was refused, and when."""
+    journal = open_journal(audit)
+    feed = journal.feed("lane", durable=True)
+    write(journal, 2)
+    records = feed.take(2)
+    for record in records:
+        feed.bury(record.event, "no such organization")
+    letters = [json.loads(line) for line in (audit / "dead" / "lane.jsonl").read_text().splitlines()]
+
+    assert [record.event.to_dict() for record in records] == [letter["event"] for letter in letters]
+    assert {"no such organization"} == {letter["reason"] for letter in letters}
+    assert all(letter["at"].endswith("Z") for letter in letters)
+
+
+def test_dead_letter_that_cannot_be_written_is_an_error(audit: Path) -> None:
+    """Where dead letters cannot be kept, the lane learns of it, and must not acknowledge."""
+    journal = open_journal(audit)
+    feed = journal.feed("lane", durable=True)
+    write(journal, 1)
+    (record,) = feed.take(1)
+    (audit / "dead").write_text("in the way")
+
+    with pytest.raises(JournalUnavailable, match="dead is a file, not a directory"):
+        feed.bury(record.event, "reason")
+
+
+def test_dead_letter_leaves_no_half_line(tmp_path: Path) -> None:
+    """A line that its file does not take whole leaves the file as it was."""
+    path = tmp_path / "letters"
+    files.append_durably(path, b"one\n")
+    files.append_durably(path, b"two\n")
+
+    assert (b"one\ntwo\n", 0o600) == (path.read_bytes(), path.stat().st_mode & 0o777)
+
+
+@pytest.mark.parametrize("in_the_way", [False, True])
+def test_record_that_is_no_event_is_buried(audit: Path, reporter: Reporter, *, in_the_way: bool) -> None:
+    """A line that verifies and holds no event goes to the dead letters; where it cannot, it stays, and others go on."""
+    journal = open_journal(audit, reporter=reporter)
+    feed = journal.feed("lane", durable=True)
+    written = write(journal, 1)
+    journal._write(b'{"id":"from somebody else"}')
+    written += write(journal, 1)
+    if in_the_way:
+        (audit / "dead").write_text("in the way")
+    journal.rest()
+
+    assert written == deliver_all(feed)
+    assert (int(in_the_way), int(in_the_way)) == (feed.pending(), len(segments(audit)))
+    expected = {"unreadable_record": 1} | ({"bury_failed": 1} if in_the_way else {})
+    assert expected == reporter.counts()
+
+
+# ---------------------------------------------------------------------- what is not ours
+
+
+@pytest.mark.parametrize("closed", [True, False])
+def test_segment_of_an_unknown_secret_is_left_alone(audit: Path, reporter: Reporter, *, closed: bool) -> None:
+    """Who lacks the secret reads nothing and says so; who has it delivers everything."""
+    writer = open_journal(audit, secrets=[b"right" * 4])
+    written = write(writer, 3)
+    if closed:
+        writer.rest()
+    else:  # as its death would
+        assert writer._segment is not None
+        writer._segment.release()
+    without = scanned(audit, reporter)
+    seen = (take_all(without), without.pending())
+    with_it = open_journal(audit, secrets=[b"new" * 6, b"right" * 4]).feed("lane", durable=True)
+    without.close()
+    with_it.scan()
+
+    assert ([], 0) == seen
+    assert {"unreadable_segment" if closed else "secret_unknown": 1} == reporter.counts()
+    assert written == deliver_all(with_it)
+
+
+def test_segment_of_a_newer_format_is_left_alone(audit: Path, reporter: Reporter) -> None:
+    """A newer auditkit's segment is told by both formats and neither renamed nor removed."""
+    open_journal(audit)
+    path = audit / "journal" / "newer.open"
+    path.write_bytes(b"f" * 64 + b' {"auditkit":2,"segment":"newer"}\n')
+    scanned(audit, reporter).scan(eager=True)
+
+    assert ["newer.open"] == segments(audit)
+    assert {"unreadable_segment"} == set(reporter.counts())
