@@ -2,44 +2,17 @@
 
 from __future__ import annotations
 
-import re
 import sys
 import threading
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, TextIO
 
-from auditkit.event import wire_text
 from auditkit.forking import renew_in_child
+from auditkit.rendering import line_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from auditkit.event import Event
-
-_SHOWN = 60  # characters of one value
-# C0 and C1 controls, bidirectional marks, line and paragraph separators, lone surrogates: an event's text
-# must neither move the cursor, nor begin a line of its own, nor change the order in which the line is read.
-_UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-
-
-def printable(text: str) -> str:
-    """Return a text in which everything that steers a terminal is shown as its escape."""
-    return _UNSAFE.sub(_escape, text)
-
-
-def line_of(event: Event) -> str:
-    """Return one line without its end: time, actor, action, target, changes. Pure."""
-    parts = [
-        wire_text(event.occurred_at),
-        _who(event.actor_name, event.actor_id),
-        event.action,
-        _who(event.target_name, event.target_id),
-    ]
-    changes = event.changes
-    shown = {key for name in changes for key in (name, f"{name}_was")}
-    parts += [f"{name}: {_show(was)} -> {_show(now)}" for name, (was, now) in changes.items()]
-    parts += [f"{key}: {_show(value)}" for key, value in event.metadata.items() if key not in shown]
-    return printable("  ".join(part for part in parts if part))
 
 
 class ConsoleTransport:
@@ -81,20 +54,3 @@ class ConsoleTransport:
     def __repr__(self) -> str:
         return f"<ConsoleTransport {self.name!r}>"
 
-
-def _who(name: str, identifier: str) -> str:
-    return name if name == identifier or not identifier else f"{name} ({identifier})" if name else identifier
-
-
-def _show(value: object) -> str:
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{key}: {_show(each)}" for key, each in value.items()) + "}"
-    if value is None:
-        return "(none)"
-    text = str(value)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
-
-
-def _escape(found: re.Match[str]) -> str:
-    code = ord(found[0])
-    return f"\\x{code:02x}" if code <= 0xFF else f"\\u{code:04x}"  # noqa: PLR2004  (two hex digits)

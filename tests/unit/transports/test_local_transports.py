@@ -15,8 +15,8 @@ import pytest
 
 from auditkit.errors import ConfigurationError, Paused, Rejected
 from auditkit.event import Event
+from auditkit.rendering import line_of
 from auditkit.transports import ConsoleTransport, JSONLinesTransport, MemoryTransport, Route
-from auditkit.transports.console import line_of
 from tests.unit.transports.examples import an_event
 
 if TYPE_CHECKING:

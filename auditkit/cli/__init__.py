@@ -1,0 +1,1 @@
+"""The command line: a pure parser, and one file for each command."""

@@ -1,0 +1,50 @@
+"""The command line's page, made from its parser: ``python -m tests.unit.cli.page > docs/reference/cli.md``."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from auditkit.cli.parser import build_parser
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def page() -> str:
+    """Return the page's Markdown."""
+    parts = [
+        "# Command line\n",
+        "`auditkit` and `python -m auditkit` are the same. Exit status: 0 when it did what was asked, 1 when not all of",
+        "it, 2 when it could not begin, 130 when interrupted.\n",
+        "This page is made from the parser: `python -m tests.unit.cli.page > docs/reference/cli.md`.\n",
+    ]
+    for action in build_parser()._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for name, command in action.choices.items():
+                parts.extend(_section(name, command))
+    return "\n".join(parts)
+
+
+def _section(name: str, command: argparse.ArgumentParser) -> Iterator[str]:
+    yield f"## `auditkit {name}`\n"
+    yield f"{(command.description or '').strip()}\n"
+    yield "| argument | meaning |\n|---|---|"
+    for action in command._actions:
+        if isinstance(action, argparse._HelpAction):
+            continue
+        words = " ".join(action.option_strings) or str(action.metavar)
+        takes = "" if action.nargs == 0 or not action.option_strings else f" {_value(action)}"
+        yield f"| `{words}{takes}` | {action.help} |"
+    yield ""
+    if command.epilog:
+        title, *examples = command.epilog.strip().splitlines()
+        yield "\n".join([f"{title.capitalize()}\n", "```text", *map(str.strip, examples), "```\n"])
+
+
+def _value(action: argparse.Action) -> str:
+    return str(action.metavar or "{" + ",".join(map(str, action.choices or ())) + "}")
+
+
+if __name__ == "__main__":
+    print(page(), end="")
