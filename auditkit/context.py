@@ -84,7 +84,7 @@ class Scope:
     def __init__(self, parent: Scope | None, values: dict[str, Any], *, suppressing: bool = False) -> None:
         """Begin with what was given; callables are asked when the first event needs them."""
         self.parent = parent
-        self.stack = _Stack() if parent is None else parent.stack
+        self.stack: _Stack = _Stack() if parent is None else parent.stack
         self.suppressing = suppressing
         self._values = {name: value for name, given in values.items() if (value := _read(name, given)) is not None}
         self._made: tuple[int, Defaults, Scene] | None = None
@@ -96,10 +96,20 @@ class Scope:
             if value is None:
                 continue
             mine = self._values.get(name)
-            if name == "metadata" and isinstance(mine, dict) and isinstance(value, dict):
-                value = {**mine, **value}
+            if name == "metadata" and mine is not None:
+                if isinstance(mine, dict) and isinstance(value, dict):
+                    value = {**mine, **value}
+                else:
+                    self.parent = self._layer(mine)
             self._values[name] = value
         self.stack.generation += 1
+
+    def _layer(self, metadata: Any) -> Scope:
+        """Return a scope below this one for metadata that cannot be merged yet, since a callable has to be asked."""
+        below = Scope(self.parent, {}, suppressing=self.suppressing)
+        below.stack = self.stack
+        below._values["metadata"] = metadata
+        return below
 
     def scene(self, defaults: Defaults) -> Scene:
         """Return what an event recorded now takes from here."""
@@ -175,7 +185,8 @@ def _read(name: str, given: object) -> Any:
         return _READ[name](given)
     except Exception as error:  # noqa: BLE001  (an object's own attributes may raise anything)
         text = str(error) if isinstance(error, InvalidEventError) else describe(given)
-        _current.reporter.report("context", f"audit_context was given something it cannot use: {text}", cause=name, error=error)
+        message = f"audit_context was given something it cannot use: {text}"
+        _current.reporter.report("context", message, cause=name, error=error)
         return None
 
 
@@ -183,13 +194,13 @@ def _ask(name: str, lazy: Callable[[], object]) -> Any:
     try:
         answer = lazy()
     except Exception as error:  # noqa: BLE001  (the user's code: the event is recorded without it)
-        _current.reporter.report(
-            "context", f"the callable given to audit_context as {name} raised; the event goes without", cause=name, error=error
-        )
+        message = f"the callable given to audit_context as {name} raised; the event goes without"
+        _current.reporter.report("context", message, cause=name, error=error)
         return None
     if inspect.iscoroutine(answer):
         answer.close()
-        _current.reporter.report("context", f"the callable given to audit_context as {name} is async; give a plain one", cause=name)
+        message = f"the callable given to audit_context as {name} is async; give a plain one"
+        _current.reporter.report("context", message, cause=name)
         return None
     return None if callable(answer) else _read(name, answer)
 

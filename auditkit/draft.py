@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
-from auditkit.event import Actor, ActionType, Event, instant_of
+from auditkit.event import ActionType, Actor, Event, instant_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -48,12 +48,11 @@ wire_time = _WireClock().text
 
 
 def _value(value: MetadataValue) -> str:
-    kind = type(value)
-    if kind is str:
+    if isinstance(value, str):
         return quote(value)
     if value is None:
         return "null"
-    if kind is bool:
+    if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, Mapping):
         return _mapping(value)
@@ -81,7 +80,7 @@ def _mapping(metadata: Mapping[str, MetadataValue]) -> str:
     # Most values are texts, and most keys were there before: the tests stand here so that these cost no call of ours.
     known = _quoted
     parts = [
-        f"{known.get(key) or _name(key)}:{quote(value) if type(value) is str else _value(value)}"  # type: ignore[arg-type]
+        f"{known.get(key) or _name(key)}:{quote(value) if type(value) is str else _value(value)}"
         for key, value in metadata.items()
     ]
     return f"{{{','.join(parts)}}}"

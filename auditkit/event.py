@@ -109,14 +109,14 @@ class Actor:
     """
 
     id: str
-    name: str = None  # type: ignore[assignment]  # None is replaced by the id before anyone reads it
+    name: str = ""
     type: str = "user"
 
     def __post_init__(self) -> None:
         """Turn the id into text and fill in the name."""
         actor_id = _text("actor.id", text_id(self.id, "actor.id"))
         object.__setattr__(self, "id", actor_id)
-        object.__setattr__(self, "name", actor_id if self.name is None else text_id(self.name, "actor.name"))
+        object.__setattr__(self, "name", text_id(self.name, "actor.name") if self.name else actor_id)
         object.__setattr__(self, "type", _text("actor.type", self.type))
 
     @classmethod
@@ -126,7 +126,7 @@ class Actor:
             return value
         kind = value.get("type", "user") if isinstance(value, Mapping) else "user"
         actor_id, name = _pair(value, "actor")
-        return cls(actor_id, name, kind)  # type: ignore[arg-type]  # __post_init__ judges them
+        return cls(actor_id, name or "", kind)  # type: ignore[arg-type]  # __post_init__ judges them
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,14 +134,14 @@ class Target:
     """What was acted on. A missing name is the id, a missing type the action's category."""
 
     id: str
-    name: str = None  # type: ignore[assignment]  # None is replaced by the id before anyone reads it
+    name: str = ""
     type: str | None = None
 
     def __post_init__(self) -> None:
         """Turn the id into text and fill in the name."""
         target_id = text_id(self.id, "target.id")
         object.__setattr__(self, "id", target_id)
-        object.__setattr__(self, "name", target_id if self.name is None else text_id(self.name, "target.name"))
+        object.__setattr__(self, "name", text_id(self.name, "target.name") if self.name else target_id)
         if self.type is not None:
             object.__setattr__(self, "type", _text("target.type", self.type))
 
@@ -152,7 +152,7 @@ class Target:
             return value
         kind = value.get("type") if isinstance(value, Mapping) else None
         target_id, name = _pair(value, "target")
-        return cls(target_id, name, kind)  # type: ignore[arg-type]  # __post_init__ judges them
+        return cls(target_id, name or "", kind)  # type: ignore[arg-type]  # __post_init__ judges them
 
 
 def _text(name: str, value: object, *, empty: bool = False) -> str:
@@ -204,26 +204,30 @@ def wire_text(instant: datetime) -> str:
     return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ").rjust(27, "0")
 
 
-def _scalar(path: str, value: object) -> Scalar:  # noqa: PLR0911  (one line a type)
+def _scalar(path: str, value: object) -> Scalar:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, Enum):
         return _scalar(path, value.value)
     if isinstance(value, str):
         return whole_text(value)
-    if isinstance(value, int):
-        if -_INT_LIMIT <= value < _INT_LIMIT:
-            return int(value)
-        raise InvalidEventError(path, "a larger int", "an int of 64 bits (give larger ones as str)")
-    if isinstance(value, float):
-        if math.isfinite(value):
-            return float(value)
-        raise InvalidEventError(path, repr(float(value)), "a finite float")
+    if isinstance(value, int | float):
+        return _number(path, value)
     if isinstance(value, datetime):
         return wire_text(_instant(path, value))
     raise InvalidEventError(
         path, describe(value), "a str, bool, int, finite float, aware datetime, None, or one mapping of these"
     )
+
+
+def _number(path: str, value: float) -> int | float:
+    if isinstance(value, int):
+        if -_INT_LIMIT <= value < _INT_LIMIT:
+            return int(value)
+        raise InvalidEventError(path, "a larger int", "an int of 64 bits (give larger ones as str)")
+    if math.isfinite(value):
+        return float(value)
+    raise InvalidEventError(path, repr(float(value)), "a finite float")
 
 
 def check_metadata(value: object) -> dict[str, MetadataValue]:
@@ -375,7 +379,9 @@ class Event:
             raise InvalidEventError("event", describe(data), "a mapping")
         unknown = [key for key in data if key not in _NAMES]
         if unknown:
-            raise InvalidEventError("event", f"the unknown field {describe(unknown[0])}", f"made of {', '.join(_NAMES)}")
+            raise InvalidEventError(
+                "event", f"the unknown field {describe(unknown[0])}", f"made of {', '.join(_NAMES)}"
+            )
         missing = [name for name in _REQUIRED if name not in data]
         if missing:
             raise InvalidEventError(missing[0], "nothing", "given")
@@ -401,6 +407,4 @@ def check_id(name: str, value: object) -> str:
 
 
 _NAMES = tuple(each.name for each in fields(Event))
-_REQUIRED = tuple(
-    each.name for each in fields(Event) if each.default is MISSING and each.default_factory is MISSING
-)
+_REQUIRED = tuple(each.name for each in fields(Event) if each.default is MISSING and each.default_factory is MISSING)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from auditkit.capture.declaration import Declaration
     from auditkit.capture.reference import Compiled
     from auditkit.context import Scope
+    from auditkit.event import Actor
     from auditkit.protocols import Recorder
     from auditkit.snapshot import Snapshot
 
@@ -24,22 +25,21 @@ class Call:
         declared: What the call was declared to be.
         trail: Where its event goes.
         scope: The scope that was innermost when it began.
-        parent: The audited call it runs inside of, if any.
         args: Its positional arguments.
         kwargs: Its keyword arguments.
-        ended: Whether the function has returned or raised.
+        parent: The audited call it runs inside of, if any.
+        ids: The id of its event; empty until that is made, or a call inside asks for it.
+        before: The state before it, where that was to be observed and could be.
+        target: The id, name and type of what it acts on, where these were read before it.
+        who: The actor and the group of the declaration's own, where these were read before it.
         result: What it returned.
         error: What it raised.
-        id: The id of its event; empty until that is made, or a call inside asks for it.
-        before: The state before it, where that was to be observed and could be.
-        target: The id and the name of what it acts on, where these were to be read before it.
-        lost: Why the state could not be observed, if it could not.
         trouble: What went wrong for auditkit in this call, if anything did.
     """
 
     __slots__ = (
-        "args", "before", "declared", "ended", "error", "id", "kwargs", "lost", "parent", "result", "scope", "target",
-        "trail", "trouble",
+        "args", "before", "declared", "error", "ids", "kwargs", "parent", "result", "scope", "target", "trail",
+        "trouble", "who",
     )  # fmt: skip
 
     def __init__(
@@ -57,21 +57,34 @@ class Call:
         self.args = args
         self.kwargs = kwargs
         self.parent = _get_call()
-        self.ended = False
+        self.ids: list[str] = []
+        self.before: Snapshot | None = None
+        self.target: tuple[str, str, str] | None = None
+        self.who: tuple[Actor | None, str | None] | None = None
         self.result: Any = None
         self.error: BaseException | None = None
-        self.id = ""
-        self.before: Snapshot | None = None
-        self.target: tuple[str, str] | None = None
-        self.lost = self.trouble = ""
+        self.trouble = ""
 
-    def mint(self) -> str:
-        """Return the id that the event of this call has or will have."""
-        if not self.id:
-            self.id = new_id()
-        return self.id
+    def event_id(self) -> str:
+        """Return the id that the event of this call has or will have.
 
-    def tell(self, option: str, compiled: Compiled, error: Exception) -> None:
+        Calls inside it may ask from several threads at once, and while the event is made: what `list.append`
+        put there first is what all of them read.
+        """
+        if not self.ids:
+            self.ids.append(new_id())
+        return self.ids[0]
+
+    def release(self) -> None:
+        """Let go of what belongs to the application: a task that was begun in this call keeps it for ever.
+
+        What it raised leads to the frame that holds this call, and the parent to its own parent: a circle, and
+        a chain as long as the process has run where each call begins the next one's task.
+        """
+        self.args = ()
+        self.kwargs = self.parent = self.before = self.result = self.error = None  # type: ignore[assignment]  # it ended
+
+    def tell(self, option: str, compiled: Compiled, error: BaseException) -> None:
         """Count and log that a reference or callable of the declaration could not be read."""
         if self.error is not None and compiled.late and isinstance(error, Unavailable):
             return  # a reference into the result of a call that raised: there is none

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from auditkit.capture.annotations import check_segments, class_of
+from auditkit.capture.attribute import WAYS, NotLoaded
 from auditkit.errors import AuditDefinitionError
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ Reader = Callable[["Call"], Any]
 
 _PATH: Final = re.compile(r"[^\W\d]\w*(\.\w+)*")
 _LATE: Final = ("result", "error")
+_EMPTY: Final = inspect.Parameter.empty
 
 
 class Unavailable(LookupError):  # noqa: N818  (a state of the call, not a fault)
@@ -67,17 +70,14 @@ class Parameters:
     def __init__(self, function: Callable[..., Any]) -> None:
         """Read the signature once."""
         self.name = getattr(function, "__qualname__", repr(type(function)))
-        self._function = function
+        self._namespace = getattr(function, "__globals__", {})
         try:
             signature = inspect.signature(function)
         except (TypeError, ValueError):
             raise AuditDefinitionError(f"{self.name} has no signature that audited can read") from None
         self._all = list(signature.parameters.values())
-
-    @property
-    def names(self) -> list[str]:
-        """Return the parameters' names."""
-        return [parameter.name for parameter in self._all]
+        self._returned = signature.return_annotation
+        self.names = [parameter.name for parameter in self._all]
 
     def reader(self, name: str) -> Reader:
         """Return what reads one parameter, its default included."""
@@ -86,33 +86,30 @@ class Parameters:
         if parameter.kind is parameter.VAR_POSITIONAL:
             return lambda call: call.args[index:]
         if parameter.kind is parameter.VAR_KEYWORD:
-            named = frozenset(self.names)
+            named = frozenset(each.name for each in self._all if each.kind is not each.POSITIONAL_ONLY)
             return lambda call: {key: value for key, value in call.kwargs.items() if key not in named}
-        default = parameter.default
-
-        def read_by_name(call: Call) -> Any:
-            value = call.kwargs.get(name, default)
-            if value is inspect.Parameter.empty:
-                raise Unavailable(f"the call gives no argument {name!r}")
-            return value
+        if parameter.kind is parameter.KEYWORD_ONLY:
+            return lambda call: _given(call.kwargs.get(name, parameter.default), name)
 
         def read(call: Call) -> Any:
             try:
                 return call.args[index]
-            except IndexError:
-                return read_by_name(call)
+            except IndexError:  # what is positional only is never found by its name: that is another argument's
+                named = {} if parameter.kind is parameter.POSITIONAL_ONLY else call.kwargs
+                return _given(named.get(name, parameter.default), name)
 
-        return read_by_name if parameter.kind is parameter.KEYWORD_ONLY else read
+        return read
 
-    def annotation(self, name: str) -> object:
-        """Return the class a parameter is annotated with, or None where it is none that can be told now."""
-        annotation = self._all[self.names.index(name)].annotation
-        if isinstance(annotation, str):
-            try:  # only this one: others may name what is imported for type checkers alone
-                annotation = eval(annotation, getattr(self._function, "__globals__", {}))  # noqa: S307  (its own code)
-            except Exception:  # noqa: BLE001  (a forward reference: it is checked when it is used)
-                return None
-        return annotation if isinstance(annotation, type) else None
+    def annotation(self, name: str) -> type | None:
+        """Return the class that a parameter, or the result, is annotated with, if that can be told now."""
+        annotation = self._all[self.names.index(name)].annotation if name in self.names else self._returned
+        return None if annotation is _EMPTY else class_of(annotation, self._namespace)
+
+
+def _given(value: Any, name: str) -> Any:
+    if value is _EMPTY:
+        raise Unavailable(f"the call gives no argument {name!r}")
+    return value
 
 
 def compile_value(parameters: Parameters, value: object, option: str) -> Compiled:
@@ -137,34 +134,38 @@ def _example(parameters: Parameters) -> str:
     return f"{next(iter(parameters.names), 'result')}.id"
 
 
-def compile_reference(parameters: Parameters, path: str, option: str) -> Compiled:
+def compile_reference(parameters: Parameters, path: object, option: str) -> Compiled:
     """Compile a dotted path whose first segment is a parameter's name, ``result`` or ``error``."""
-    if not _PATH.fullmatch(path):
+    where = f"{option}={path!r} of {parameters.name}"
+    if not isinstance(path, str) or not _PATH.fullmatch(path):
         raise AuditDefinitionError(
-            f"{option}={path!r} of {parameters.name} is not a reference: "
-            f"write a parameter's name, then attributes or keys, such as {_example(parameters)!r}"
+            f"{where} is not a reference: write a parameter's name, then attributes or keys, such as "
+            f"{_example(parameters)!r}"
         )
     first, *rest = path.split(".")
-    if first in parameters.names:
-        _check_fields(parameters, first, rest, f"{option}={path!r} of {parameters.name}")
-        read, late = parameters.reader(first), False
-    elif first in _LATE:
-        read, late = _read_late(first), True
-    else:
+    if first not in parameters.names and first not in _LATE:
         raise AuditDefinitionError(
-            f"{option}={path!r} of {parameters.name}: there is no parameter {first!r}; "
-            f"there are {', '.join([*parameters.names, 'result'])}"
+            f"{where}: there is no parameter {first!r}; there are {', '.join([*parameters.names, 'result'])}"
         )
+    late = first not in parameters.names
+    if first != "error" or not late:
+        check_segments(parameters.annotation(first), rest, where)
+    read = _read_late(first) if late else parameters.reader(first)
     return Compiled(_follow(read, rest, path) if rest else read, late, path)
 
 
 def _read_late(name: str) -> Reader:
-    def read(call: Call) -> Any:
-        if not call.ended or (name == "result" and call.error is not None):
-            raise Unavailable(f"there is no {name}")
-        return getattr(call, name)
+    def read_result(call: Call) -> Any:
+        if call.error is not None:
+            raise Unavailable("there is no result")
+        return call.result
 
-    return read
+    def read_error(call: Call) -> Any:
+        if call.error is None:
+            raise Unavailable("there is no error")
+        return call.error
+
+    return read_result if name == "result" else read_error
 
 
 def _follow(read: Reader, rest: list[str], path: str) -> Reader:
@@ -172,85 +173,70 @@ def _follow(read: Reader, rest: list[str], path: str) -> Reader:
         (only,) = rest
 
         def follow_one(call: Call) -> Any:
-            return _step(read(call), only, path)
+            value = read(call)
+            try:
+                return WAYS[type(value)](value, only)
+            except (AttributeError, LookupError) as error:
+                raise _unavailable(path, value, only, error) from None
 
         return follow_one
 
     def follow(call: Call) -> Any:
         value = read(call)
         for segment in rest:
-            value = _step(value, segment, path)
+            try:
+                value = WAYS[type(value)](value, segment)
+            except (AttributeError, LookupError) as error:
+                raise _unavailable(path, value, segment, error) from None
         return value
 
     return follow
 
 
-def _step(value: Any, segment: str, path: str) -> Any:
-    try:
-        return value[segment] if type(value) is dict else getattr(value, segment)
-    except (AttributeError, KeyError):
-        if isinstance(value, Mapping) and segment in value:
-            return value[segment]
-        raise Unavailable(f"{path!r}: a value of type {type(value).__name__} has no {segment!r}") from None
-
-
-def _check_fields(parameters: Parameters, first: str, rest: list[str], where: str) -> None:
-    """Refuse an attribute that a class with declared fields does not have."""
-    kind = parameters.annotation(first)
-    if not rest or kind is None:
-        return
-    declared = _declared(kind)
-    if declared is not None and rest[0] not in declared and not hasattr(kind, rest[0]):
-        raise AuditDefinitionError(
-            f"{where}: {getattr(kind, '__name__', kind)} has no field {rest[0]!r}; it has {', '.join(sorted(declared))}"
-        )
-
-
-def _declared(kind: object) -> set[str] | None:
-    """Return the fields a class declares, or None where an instance may have others."""
-    if is_dataclass(kind):
-        return {each.name for each in fields(kind)}
-    for marker in ("_fields", "__attrs_attrs__", "__pydantic_fields__"):
-        found = getattr(kind, marker, None)
-        if found:
-            return {each if isinstance(each, str) else each.name for each in found}
-    if getattr(kind, "__total__", None) is not None:  # a TypedDict
-        return set(getattr(kind, "__annotations__", {}))
-    return None
+def _unavailable(path: str, value: object, segment: str, error: Exception) -> Unavailable:
+    kind = type(value).__name__
+    if isinstance(error, NotLoaded):
+        return Unavailable(f"{path!r}: {segment!r} of a {kind} is not loaded, and auditkit runs no query")
+    return Unavailable(f"{path!r}: a value of type {kind} has no {segment!r}")
 
 
 def compile_callable(parameters: Parameters, function: Callable[..., Any], option: str) -> Compiled:
     """Compile a callable that takes any of the function's parameters, ``result`` and ``error`` by name."""
     text = getattr(function, "__qualname__", type(function).__name__)
+    where = f"{option}= of {parameters.name}"
     if inspect.iscoroutinefunction(function):
-        raise AuditDefinitionError(f"{option}= of {parameters.name} is the async function {text}; give a plain one")
+        raise AuditDefinitionError(f"{where} is the async function {text}; give a plain one")
     try:
         wanted = list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):
         raise AuditDefinitionError(
-            f"{option}= of {parameters.name}: {text} has no signature; wrap it in a lambda that names what it takes"
+            f"{where}: {text} has no signature; wrap it in a lambda that names what it takes"
         ) from None
     available = [*parameters.names, *(name for name in _LATE if name not in parameters.names)]
-    readers: list[tuple[str, Reader]] = []
-    for parameter in wanted:
-        if parameter.name in available and parameter.kind is not parameter.POSITIONAL_ONLY:
-            in_call = parameter.name in parameters.names
-            readers.append(
-                (parameter.name, parameters.reader(parameter.name) if in_call else _read_if_there(parameter.name))
-            )
-        elif parameter.default is parameter.empty and parameter.kind is not parameter.VAR_KEYWORD:
-            raise AuditDefinitionError(
-                f"{option}= of {parameters.name}: {text} takes {parameter.name!r}, "
-                f"and what can be given by name is {', '.join(available)}"
-            )
-    late = any(name in _LATE and name not in parameters.names for name, _ in readers)
+    taken = [parameter.name for parameter in wanted if _is_taken(parameter, available, f"{where}: {text}")]
+    readers = [(name, parameters.reader(name) if name in parameters.names else _READ_IF_THERE[name]) for name in taken]
 
     def read(call: Call) -> Any:
-        return function(**{name: reader(call) for name, reader in readers})
+        value = function(**{name: reader(call) for name, reader in readers})
+        if inspect.iscoroutine(value):
+            value.close()
+            raise Unavailable(f"{text} gives a coroutine; give a plain callable")
+        return value
 
-    return Compiled(read, late, text)
+    return Compiled(read, any(name not in parameters.names for name in taken), text)
 
 
-def _read_if_there(name: str) -> Reader:
-    """Read the result or the error for a callable: None where there is none."""
-    return lambda call: getattr(call, name)
+def _is_taken(parameter: inspect.Parameter, available: list[str], where: str) -> bool:
+    """Return whether a callable is given a parameter; one that keeps its default is not."""
+    in_general = parameter.kind in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}
+    by_name = parameter.name in available and not in_general and parameter.kind is not parameter.POSITIONAL_ONLY
+    if not by_name and (in_general or parameter.default is _EMPTY):
+        raise AuditDefinitionError(
+            f"{where} takes {str(parameter).partition(':')[0]!r}, "
+            f"and what can be given by name is {', '.join(available)}"
+        )
+    return by_name
+
+
+# A callable is given None where there is no result or no error.
+_READ_IF_THERE: Final[dict[str, Reader]] = {"result": lambda call: call.result, "error": lambda call: call.error}

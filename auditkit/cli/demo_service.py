@@ -54,7 +54,7 @@ class Billing:
         return self.invoices[number]
 
     @audited("invoice.update", "U", target="invoice.id", capture="invoice", metadata={"reason": ref("reason")})
-    def correct(self, invoice: Invoice, amount: int, reason: str) -> None:
+    def correct(self, invoice: Invoice, amount: int, reason: str) -> None:  # noqa: ARG002  (it is recorded)
         """Change what is owed."""
         invoice.amount = amount
 

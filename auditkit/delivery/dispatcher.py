@@ -104,7 +104,9 @@ class Dispatcher:
         known = [record for record in records if record.event.id in self._already]
         if known:
             self._already.difference_update(record.event.id for record in known)
-            self.schedule.queue(Batch(known, concluded=Verdict(action=Action.DONE)), -math.inf)
+            done = Verdict(action=Action.DONE)
+            self.schedule.queue(Batch(known, concluded=done, number=self.schedule.taken), -math.inf)
+            self.schedule.taken += len(known)
         return [record for record in records if record not in known]
 
     # ------------------------------------------------------------------ sending
@@ -120,7 +122,7 @@ class Dispatcher:
         with self.state:
             now = self._clock.monotonic()
             self.took = now - began
-            self.schedule.in_flight -= 1
+            self.schedule.ended(batch)
             try:
                 self._settle(batch, error, now)
             except Exception as trouble:  # noqa: BLE001  (whatever it is, the events are kept and this thread goes on)
@@ -181,7 +183,15 @@ class Dispatcher:
 
     def left(self) -> bool:
         """Return whether anything is left to deliver, as far as can be seen (state is held)."""
-        return self._blind or self.schedule.waits or self._pending() > 0
+        return self._blind or self.schedule.waits or self._pending() > 0 or self._blind
+
+    def mark(self) -> int:
+        """Return what `passed` must be asked to hear of all that is pending now (state is held)."""
+        return self.schedule.taken + self._pending() - self.schedule.outstanding
+
+    def passed(self, mark: int) -> bool:
+        """Return whether all is delivered that was pending at a mark (state is held)."""
+        return not self.left() or (not self._blind and self.schedule.passed(mark))
 
     def _pending(self) -> int:
         if self._closed:
@@ -221,6 +231,8 @@ class Dispatcher:
         with self.state:
             if self._closed:
                 return
+            if not self.left():
+                self._take()  # over the ends of segments: then those can be removed
             self._left_behind = self._pending()
             self._closed = True
             self._feed.close()

@@ -148,45 +148,51 @@ class Lane:
     # ------------------------------------------------------------------ draining
 
     @contextmanager
-    def hurried(self) -> Iterator[None]:
-        """Deliver what there is at once inside, without lingering and without waiting out a failure's delay."""
+    def hurried(self) -> Iterator[int]:
+        """Deliver what there is at once inside, without lingering and without waiting out a failure's delay.
+
+        Yields:
+            The mark that `drained` takes: what is recorded from now on is not waited for.
+        """
         with self._state:
             self._urgent += 1
             self._dispatcher.schedule.hurry()
             self._dispatcher.scan(eager=True)
+            mark = self._dispatcher.mark()
         self.wake()
         try:
-            yield
+            yield mark
         finally:
             with self._state:
                 self._urgent -= 1
 
-    def drained(self, deadline: float) -> bool:
-        """Wait until everything is delivered; inside `hurried`.
+    def drained(self, mark: int, deadline: float) -> bool:
+        """Wait until everything up to a mark is delivered; inside `hurried`.
 
         Without threads, as at the interpreter's exit, the calling thread delivers.
 
         Args:
+            mark: What `hurried` gave.
             deadline: When to stop, on the clock's monotonic scale.
 
         Returns:
             Whether nothing is left; False at once where the destination is left alone for longer than that.
         """
-        return self._await_drained(deadline) if self.manned else self._drain_here(deadline)
+        return self._await_drained(mark, deadline) if self.manned else self._drain_here(mark, deadline)
 
     def drain(self, deadline: float) -> bool:
         """Deliver everything: see `hurried` and `drained`."""
-        with self.hurried():
-            return self.drained(deadline)
+        with self.hurried() as mark:
+            return self.drained(mark, deadline)
 
     @property
     def manned(self) -> bool:
         """Return whether a thread works the lane."""
         return any(thread.is_alive() for thread in self._threads)
 
-    def _await_drained(self, deadline: float) -> bool:
+    def _await_drained(self, mark: int, deadline: float) -> bool:
         with self._state:
-            while self._dispatcher.left():
+            while not self._dispatcher.passed(mark):
                 remaining = self._worth_waiting(deadline)
                 if remaining <= 0 or not self.manned:
                     return False
@@ -200,14 +206,16 @@ class Lane:
             return 0.0
         return deadline - self._clock.monotonic()
 
-    def _drain_here(self, deadline: float) -> bool:
+    def _drain_here(self, mark: int, deadline: float) -> bool:
         with suppressed(), patience.until(deadline):
             while self._clock.monotonic() < deadline:
                 with self._state:
+                    if self._dispatcher.passed(mark):
+                        return True
                     batch = self._dispatcher.next()
                     if batch is None:
                         remaining = min(self._worth_waiting(deadline), self._dispatcher.rest())
-                        if remaining <= 0 or not self._dispatcher.left():
+                        if remaining <= 0:
                             break
                         self._state.wait(min(remaining, _POLL))
                         continue
@@ -215,7 +223,7 @@ class Lane:
                 if isinstance(error, KeyboardInterrupt | SystemExit):
                     raise error  # a signal handler's, on this very thread: the application's to deal with
         with self._state:
-            return not self._dispatcher.left()
+            return self._dispatcher.passed(mark)
 
     # ------------------------------------------------------------------ ending
 

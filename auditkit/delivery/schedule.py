@@ -30,6 +30,7 @@ class Batch:
         failing_since: When they first failed.
         failed_at: When they last failed.
         concluded: What became of them, once only their acknowledgement is missing.
+        number: How many events were taken from the journal before them.
     """
 
     records: Sequence[Record]
@@ -37,6 +38,7 @@ class Batch:
     failing_since: float = math.inf
     failed_at: float = math.inf
     concluded: Verdict | None = None
+    number: int = 0
 
     @property
     def positions(self) -> list[Position]:
@@ -51,16 +53,17 @@ class Schedule:
     not tried yet: an event that only fails itself cannot pass for a destination that is down.
 
     Attributes:
-        in_flight: How many batches are being sent.
+        taken: How many events were taken from the journal.
         blocks: How many attempts failed with none accepted since.
         accepted_at: When the destination last accepted anything.
     """
 
     def __init__(self) -> None:
         """Begin with a destination of which nothing is known."""
-        self.in_flight = 0
+        self.taken = 0
         self.blocks = 0
         self.accepted_at = -math.inf
+        self._under_way: list[Batch] = []
         self._retries: list[tuple[float, int, Batch]] = []
         self._queued = 0
         self._held_back = 0
@@ -78,18 +81,29 @@ class Schedule:
         if due and not (self.blocks and self._retried_last):
             return self._retry()
         records = take() if self._held_back < HELD_BACK else ()
-        if records:
-            self._retried_last = False
-            self.in_flight += 1
-            return Batch(records)
-        return self._retry() if due else None
+        if not records:
+            return self._retry() if due else None
+        self._retried_last = False
+        batch = Batch(records, number=self.taken)
+        self.taken += len(records)
+        self._under_way.append(batch)
+        return batch
 
     def _retry(self) -> Batch:
         batch = heapq.heappop(self._retries)[2]
         self._held_back -= len(batch.records)
         self._retried_last = True
-        self.in_flight += 1
+        self._under_way.append(batch)
         return batch
+
+    def ended(self, batch: Batch) -> None:
+        """Hear that a batch is not being sent any more."""
+        self._under_way = [each for each in self._under_way if each is not batch]
+
+    @property
+    def in_flight(self) -> int:
+        """Return how many batches are being sent."""
+        return len(self._under_way)
 
     @property
     def closed_until(self) -> float:
@@ -107,7 +121,20 @@ class Schedule:
     @property
     def waits(self) -> bool:
         """Return whether anything is being sent or is to be tried again."""
-        return bool(self.in_flight or self._retries)
+        return bool(self._under_way or self._retries)
+
+    @property
+    def outstanding(self) -> int:
+        """Return how many events are being sent or are to be tried again."""
+        return self._held_back + sum(len(batch.records) for batch in self._under_way)
+
+    def passed(self, mark: int) -> bool:
+        """Return whether the first ``mark`` events that were taken are not outstanding any more."""
+        return (
+            self.taken >= mark
+            and all(batch.number >= mark for batch in self._under_way)
+            and all(batch.number >= mark for _, _, batch in self._retries)
+        )
 
     # ------------------------------------------------------------------ learning
 
@@ -146,7 +173,7 @@ class Schedule:
         """Put a batch's two halves where they are sent next."""
         middle = len(batch.records) // 2
         for half in (batch.records[:middle], batch.records[middle:]):
-            self.queue(Batch(half, batch.failures, batch.failing_since, batch.failed_at), now)
+            self.queue(Batch(half, batch.failures, batch.failing_since, batch.failed_at, number=batch.number), now)
 
     def queue(self, batch: Batch, due: float) -> None:
         """Keep a batch to be tried when it is due."""

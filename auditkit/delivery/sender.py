@@ -112,6 +112,9 @@ def _wind_up(loop: asyncio.AbstractEventLoop) -> None:
     """End what a transport left running on the loop, then close it."""
     import asyncio  # noqa: PLC0415  (as in Sender._run)
 
+    if asyncio._get_running_loop() is not None:  # noqa: SLF001  (nothing can be run here: not on this thread)
+        loop.close()
+        return
     try:
         left = asyncio.all_tasks(loop)
         for task in left:

@@ -79,6 +79,7 @@ class DiskJournal:
         self._size = _FIRST
         self._growth = Growth()
         self._sync_lock = threading.RLock()
+        self._syncing = False
         self._synced = 0
         self._doubtful = (0, 0)  # records after the first and up to the second were in a sync that failed
         self._begun = False  # whether a name was made in the directory since its last sync
@@ -319,21 +320,39 @@ class DiskJournal:
             return not after < wanted <= until
 
     def _sync_now(self) -> None:
+        # A signal handler or finaliser may come here inside a sync of this thread: it leaves the closing to that one.
+        nested = self._syncing
+        try:
+            self._syncing = True
+            self._put_on_device(close=not nested)
+        finally:
+            self._syncing = nested
+
+    def _put_on_device(self, *, close: bool) -> None:
         with self._lock:
             reached, segment = self._growth.number, self._segment
             begun, self._begun = self._begun, False
-            ended = len(self._ended)  # no more than these: the present one may end meanwhile, and must stay open here
+            ended = tuple(self._ended)  # no more than these: the present one may end meanwhile, and is synced below
         try:
-            for _ in range(ended):
-                self._ended.popleft().finish()  # one that fails is let go, to be adopted like an orphan
+            for each in ended:
+                if close:
+                    self._close(each)
+                else:
+                    each.sync()
             if segment is not None:
                 segment.sync()
-            if begun:
+            if begun or not close:
                 files.sync_directory(self._directory)
         except OSError as error:
             self._distrust(segment, error)
             self._doubtful = (self._synced, reached)
         self._synced = max(self._synced, reached)
+
+    def _close(self, segment: Segment) -> None:
+        try:
+            segment.finish()
+        finally:  # one that fails is let go, to be adopted like an orphan
+            self._ended.remove(segment)
 
     def _distrust(self, segment: Segment | None, error: OSError) -> None:
         """Begin a new segment: after a failed sync the next one may succeed without the lost pages."""

@@ -35,7 +35,7 @@ class Segment:
         name: Its id; a process's ids ascend, so names sort by age.
     """
 
-    __slots__ = ("_chain", "_directory", "_ended", "_file", "_limit", "_lock", "_place", "_size", "name")
+    __slots__ = ("_chain", "_directory", "_ended", "_file", "_finished", "_limit", "_lock", "_place", "_size", "name")
 
     def __init__(self, directory: Path, name: str, size: int, chain: frames.Chain) -> None:
         """Make the file under its hidden name, with all its space taken, and lock it.
@@ -50,7 +50,7 @@ class Segment:
         self._size = size
         self._limit = size // 2
         self._place: _Place = (0, 0, frames.START)
-        self._ended = False
+        self._ended = self._finished = False
         hidden = directory / f".{name}{NEW}"
         self._file = files.create_private(hidden)
         try:
@@ -141,24 +141,28 @@ class Segment:
             self._ended = True
 
     def sync(self) -> None:
-        """Return when what was written is on the device.
+        """Return when what was written is on the device; a segment that was finished is.
 
         Raises:
             OSError: The device failed.
         """
-        files.sync(self._file.fd)
+        if not self._finished:
+            files.sync(self._file.fd)
 
     def finish(self) -> None:
-        """End it, cut it to its length, sync it, show that it is closed, and let go of it.
+        """End it, cut it to its length, sync it, show that it is closed, and let go of it; once.
 
         Raises:
             OSError: The device failed; the file stays as it is, to be adopted.
         """
+        if self._finished:
+            return
         try:
             self.end()
             os.ftruncate(self._file.fd, self._place[0])
             self.sync()
             self.path.rename(self.path.with_suffix(CLOSED))
+            self._finished = True
         finally:
             self.release()
 

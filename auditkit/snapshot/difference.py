@@ -143,11 +143,11 @@ def _quick(before: Snapshot, pairs: Pairs) -> dict[str, Scalar] | None:  # noqa:
         found += 1
         if old == new:
             continue
-        keys = _keys.get(name)
-        if keys is None or keys.rival is not None:
+        was, now, plain = _keys[name]
+        if not plain:
             return None
-        changes[keys.was] = old  # type: ignore[assignment]  # it has the type of what is new, which is a scalar
-        changes[keys.now] = new
+        changes[was] = old
+        changes[now] = new
     return changes if found == len(before) else None
 
 

@@ -75,12 +75,11 @@ def drain(lanes: Sequence[Lane], deadline: float, clock: Clock) -> bool:
     """
     drained = True
     with ExitStack() as stack:
-        for lane in lanes:
-            stack.enter_context(lane.hurried())
+        marks = [stack.enter_context(lane.hurried()) for lane in lanes]
         for number, lane in enumerate(lanes):
             now = clock.monotonic()
             share = deadline if lane.manned else now + (deadline - now) / (len(lanes) - number)
-            drained = lane.drained(share) and drained
+            drained = lane.drained(marks[number], share) and drained
     return drained
 
 

@@ -210,7 +210,9 @@ def test_log_is_coloured_on_a_terminal(variables: dict[str, str], colours: bool)
 def test_log_ends_quietly_with_its_reader() -> None:
     """A reader that goes away early, as `head` does, is no error."""
     command = f"{sys.executable} -m auditkit log --json | head -n 1"
-    done = subprocess.run(["bash", "-c", f"set -o pipefail; {command}"], capture_output=True, text=True, check=False, timeout=50)
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {command}"], capture_output=True, text=True, check=False, timeout=50
+    )
 
     assert (0, "") == (done.returncode, done.stderr)
 

@@ -71,7 +71,9 @@ def test_colours_only_surround() -> None:
 @given(st.text())
 def test_nothing_steers_the_terminal(text: str) -> None:
     """No control, no change of direction and no line break of an event's text is printed as it is."""
-    event = an_event(actor_name=text, target_name=text, location=text or "x", metadata={"k" + text: text, "outcome": text})
+    event = an_event(
+        actor_name=text, target_name=text, location=text or "x", metadata={"k" + text: text, "outcome": text}
+    )
     shown = lines_of(event).replace("\n", "") + line_of(event) + printable(text)
 
     steering = {each for each in shown if unicodedata.category(each) in {"Cc", "Cs", "Zl", "Zp"}}

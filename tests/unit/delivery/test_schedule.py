@@ -30,7 +30,7 @@ def nothing() -> Sequence[Record]:
 
 
 def failed(schedule: Schedule, batch: Batch, now: float, *, wait: float = 1.0, hold: float = 1.0) -> None:
-    schedule.in_flight -= 1
+    schedule.ended(batch)
     schedule.failed(batch, Verdict(action=Action.RETRY, wait=wait, hold=hold), now)
 
 
@@ -98,7 +98,7 @@ def test_asked_wait_outlasts_success_and_hurry() -> None:
     """Whom the destination itself told to wait waits, though another answer or a flush comes in between."""
     schedule = Schedule()
     batch = sent(schedule, 0.0, lambda: records(1))
-    schedule.in_flight -= 1
+    schedule.ended(batch)
     schedule.failed(batch, Verdict(action=Action.RETRY, wait=30.0, hold=30.0, asked=True), 0.0)
     schedule.accepted(1.0)
     schedule.hurry()
@@ -164,7 +164,7 @@ def test_poison_holds_nobody_back(poison: set[int], concurrency: int, chance: fl
             if (batch := schedule.choose(now, lambda: [waiting.popleft()] if waiting else [])) is not None
         ]
         for batch in batches:
-            schedule.in_flight -= 1
+            schedule.ended(batch)
             index = batch.records[0].position[1]
             if index in poison:
                 verdict = judge(schedule.attempt(batch, TemporaryFailure("x"), now, chance))
@@ -176,3 +176,20 @@ def test_poison_holds_nobody_back(poison: set[int], concurrency: int, chance: fl
             now += max(0.01, min(schedule.rest(now), 60.0))
 
     assert set(range(200)) - poison == accepted
+
+
+def test_mark_is_passed_by_what_was_taken_before_it() -> None:
+    """Who waits for what there is now does not wait for what comes after it, however often it fails."""
+    schedule = Schedule()
+    early, late = sent(schedule, 0.0, lambda: records(2)), sent(schedule, 0.0, lambda: records(3, 2))
+
+    assert (5, 5) == (schedule.taken, schedule.outstanding)
+    schedule.ended(late)
+    assert [False, False] == [schedule.passed(2), schedule.passed(5)]
+    failed(schedule, early, 0.0)
+    assert not schedule.passed(2)
+    again = sent(schedule, 1.0)
+    schedule.ended(again)
+    assert [True, True, False] == [schedule.passed(2), schedule.passed(5), schedule.passed(6)]
+    schedule.halve(Batch(records(2), number=5), 1.0)
+    assert [True, False] == [schedule.passed(5), schedule.passed(6)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -84,11 +85,9 @@ def test_sender_takes_a_cancelled_coroutine_for_an_error() -> None:
     transport = Asynchronous()
     transport.answers.append(asyncio.CancelledError())
     sender = Sender(transport)
-    with pytest.raises(BaseException, match="") as caught:
+    with pytest.raises(concurrent.futures.CancelledError):
         sender.send([])
     sender.close()
-
-    assert "CancelledError" == type(caught.value).__name__
 
 
 def test_sender_awaits_any_awaitable() -> None:

@@ -262,7 +262,7 @@ class _RecordingClock(SystemClock):
 def test_append_inside_an_append_is_written_by_the_outer_one(audit: Path) -> None:
     """What records while a record is being written neither waits for itself nor is lost."""
     clock = _RecordingClock()
-    clock.time_ns = clock.read  # type: ignore[misc, method-assign, assignment]  # it records at each look
+    clock.time_ns = clock.read  # it records at each look
     clock.recorded, clock.positions = [], []
     journal = DiskJournal(audit, clock=clock, ids=new_id, reporter=Reporter(CLOCK), keys=Keys(), max_bytes=2**30)
     clock.journal = journal
@@ -275,15 +275,19 @@ def test_append_inside_an_append_is_written_by_the_outer_one(audit: Path) -> Non
 
 
 @contextmanager
-def alarms(handler: object, seconds: float) -> Iterator[None]:
-    """Have a signal arrive again and again."""
+def on_alarm(handler: object) -> Iterator[None]:
+    """Have a handler for alarms, which come one at a time: see `alarm`."""
     old = signal.signal(signal.SIGALRM, handler)  # type: ignore[arg-type]  # a handler
-    signal.setitimer(signal.ITIMER_REAL, seconds, seconds)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, old)
+
+
+def alarm(number: int) -> None:
+    """Have one signal arrive in a moment, each time another one."""
+    signal.setitimer(signal.ITIMER_REAL, 0.00002 * (1 + number % 50))
 
 
 def test_signal_handler_that_records_loses_nothing(audit: Path) -> None:
@@ -297,8 +301,9 @@ def test_signal_handler_that_records_loses_nothing(audit: Path) -> None:
         journal.settle()
 
     written: list[str] = []
-    with alarms(handler, 0.0005):
+    with on_alarm(handler):
         while len(handled) < 200:
+            alarm(len(handled))
             written += write(journal, 5)
             journal.settle()
     found = deliver_all(feed)
@@ -314,19 +319,25 @@ def test_signal_handler_that_raises_breaks_no_chain(audit: Path) -> None:
     """A handler that raises at any moment of an append costs at most that record, and damages no other."""
     journal = open_journal(audit)
     told: list[str] = []
+    armed: list[bool] = []
     interrupted = 0
 
     def handler(*_: object) -> None:
-        raise _Interruption
+        if armed:
+            armed.clear()
+            raise _Interruption
 
-    drafts = [draft() for _ in range(100)]
-    with suppress(_Interruption), alarms(handler, 0.0004):
+    example = draft()
+    with on_alarm(handler):
         while interrupted < 300:
             try:
-                for each in drafts:
-                    fresh = each._replace(id=new_id())
+                armed.append(True)
+                alarm(interrupted)
+                for _ in range(100):
+                    fresh = example._replace(id=new_id())
                     journal.append(fresh)
                     told.append(fresh.id)
+                armed.clear()
             except _Interruption:
                 interrupted += 1
     reporter = Reporter(CLOCK)

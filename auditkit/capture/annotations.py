@@ -1,0 +1,83 @@
+"""Whether the later segments of a reference exist, as far as annotations tell when decorating."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from dataclasses import fields, is_dataclass
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Annotated, Any, Final, NotRequired, Required, Union, get_args, get_origin, is_typeddict
+
+from auditkit.errors import AuditDefinitionError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+_WRAPPINGS: Final = (Annotated, Required, NotRequired)
+
+
+def check_segments(kind: type | None, segments: Iterable[str], where: str) -> None:
+    """Refuse an attribute or key that a class with declared fields does not have.
+
+    Args:
+        kind: The class that the first segment is annotated with, if any.
+        segments: The segments after it.
+        where: What the message begins with.
+
+    Raises:
+        AuditDefinitionError: There is no such field; names those that exist.
+    """
+    for segment in segments:
+        declared = None if kind is None else _declared(kind)
+        if kind is None or declared is None:
+            return
+        if segment in declared:
+            kind = _annotated(kind, segment)
+        elif hasattr(kind, segment) and not is_typeddict(kind):
+            return  # a property or the like: nothing is declared of what it gives
+        else:
+            raise AuditDefinitionError(
+                f"{where}: {kind.__name__} has no field {segment!r}; it has {', '.join(sorted(declared))}"
+            )
+
+
+def class_of(annotation: object, namespace: Mapping[str, Any]) -> type | None:
+    """Return the class that an annotation names, or None where it is none that can be told now."""
+    if isinstance(annotation, str):
+        try:  # only this one: others may name what is imported for type checkers alone
+            annotation = eval(annotation, dict(namespace))  # noqa: S307  (the application's own code)
+        except Exception:  # noqa: BLE001  (a forward reference: it is checked when it is used)
+            return None
+    origin = get_origin(annotation)
+    if origin in _WRAPPINGS:
+        return class_of(get_args(annotation)[0], namespace)
+    if origin in {Union, UnionType}:
+        others = [each for each in get_args(annotation) if each is not NoneType]
+        return class_of(others[0], namespace) if len(others) == 1 else None
+    return annotation if origin is None and isinstance(annotation, type) else None
+
+
+def _declared(kind: Any) -> Iterable[str] | None:
+    """Return the fields a class declares, or None where an instance may have others."""
+    if is_typeddict(kind):
+        return list(kind.__annotations__)
+    found = getattr(kind, "__pydantic_fields__", None)
+    if found is not None:
+        return None if getattr(kind, "model_config", {}).get("extra") == "allow" else list(found)
+    if hasattr(kind, "__getattr__"):
+        return None
+    if is_dataclass(kind):
+        return [each.name for each in fields(kind)]
+    if issubclass(kind, tuple):
+        return getattr(kind, "_fields", None)
+    attributes = getattr(kind, "__attrs_attrs__", None)
+    return None if attributes is None else [each.name for each in attributes]
+
+
+def _annotated(kind: type, name: str) -> type | None:
+    """Return the class that a field is annotated with."""
+    for base in kind.__mro__:
+        annotations = inspect.get_annotations(base)
+        if name in annotations:
+            return class_of(annotations[name], vars(sys.modules.get(base.__module__, inspect)))
+    return None
