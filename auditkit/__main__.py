@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from auditkit.cli import demo, log
 from auditkit.cli.parser import build_parser
 from auditkit.errors import AuditError
+from auditkit.rendering import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _COMMANDS[arguments.command](arguments)
     except AuditError as error:
-        print(f"auditkit: {error}", file=sys.stderr)  # noqa: T201  (the command's own answer)
+        print(f"auditkit: {printable(str(error))}", file=sys.stderr)  # noqa: T201  (the command's own answer)
         return _TROUBLE
     except KeyboardInterrupt:
         return 0 if getattr(arguments, "follow", False) else _INTERRUPTED

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import threading
 import time
 from typing import TYPE_CHECKING, Protocol
 
@@ -57,16 +58,20 @@ class SystemClock:
 class IdSource:
     """Make UUIDv7 texts, ascending within a process. Safe to call from any thread.
 
+    Only who begins a millisecond or draws takes the lock: else two that draw at once could go back behind the
+    ids that one of them has given meanwhile.
+
     An id is the millisecond, a counter and random bits (RFC 9562, section 6.2, method 1): the random bits are
     drawn once for 4,096 ids, which the counter tells apart, and the next ids begin in a later millisecond. A
     forked child drops its parent's bits.
     """
 
-    __slots__ = ("__weakref__", "_drawn", "_millisecond", "_prefix", "clock")
+    __slots__ = ("__weakref__", "_drawn", "_lock", "_millisecond", "_prefix", "clock")
 
     def __init__(self, clock: Clock) -> None:
         """Begin with nothing drawn."""
         self.clock = clock
+        self._lock = threading.RLock()  # a signal handler that audits may come in here, on this very thread
         # What the counter has still to say, from its end, and the random bits that go with it: read as one, so
         # that no count is ever used twice with the same bits.
         self._drawn: tuple[list[str], str] = ([], "")
@@ -86,21 +91,27 @@ class IdSource:
             try:
                 return self._prefix + counts.pop() + tail  # list.pop is atomic: no two threads get one count
             except IndexError:
-                self._draw()
+                self._draw(counts)
 
     def clear(self) -> None:
         """Forget what was drawn, so that a forked child never repeats its parent's ids."""
+        self._lock = threading.RLock()  # a thread of the parent may have held it
         self._drawn = ([], "")
 
     def _turn(self, millisecond: int) -> None:
-        self._millisecond = millisecond
-        text = f"{millisecond:012x}"
-        self._prefix = f"{text[:8]}-{text[8:12]}-7"
+        with self._lock:
+            if millisecond > self._millisecond:
+                text = f"{millisecond:012x}"
+                self._prefix = f"{text[:8]}-{text[8:12]}-7"
+                self._millisecond = millisecond
 
-    def _draw(self) -> None:
-        drawn = self.clock.token(8).hex()
-        self._turn(max(self.clock.time_ns() // _MILLISECOND, self._millisecond + 1))
-        self._drawn = (_COUNTS.copy(), f"-{'89ab'[int(drawn[0], 16) & 3]}{drawn[1:4]}-{drawn[4:16]}")
+    def _draw(self, used_up: list[str]) -> None:
+        with self._lock:
+            if self._drawn[0] is not used_up:  # another thread has drawn meanwhile
+                return
+            drawn = self.clock.token(8).hex()
+            self._turn(max(self.clock.time_ns() // _MILLISECOND, self._millisecond + 1))
+            self._drawn = (_COUNTS.copy(), f"-{'89ab'[int(drawn[0], 16) & 3]}{drawn[1:4]}-{drawn[4:16]}")
 
 
 new_id = IdSource(SystemClock())

@@ -69,11 +69,17 @@ _READ: Final[dict[str, Callable[[Any], Any]]] = {
 class _Stack:
     """What all scopes of one stack share."""
 
-    __slots__ = ("correlation_id", "generation")
+    __slots__ = ("_correlation_ids", "generation")
 
     def __init__(self) -> None:
         self.generation = 0
-        self.correlation_id: str | None = None  # made when first needed
+        self._correlation_ids: list[str] = []
+
+    def correlation_id(self) -> str:
+        """Return the stack's own correlation id, made when first needed: of two threads' the first stands."""
+        if not self._correlation_ids:
+            self._correlation_ids.append(new_id())
+        return self._correlation_ids[0]
 
 
 class Scope:
@@ -144,7 +150,7 @@ class Scope:
         """Return what is bound here, asking callables that were not asked yet."""
         found = {name: self._find(name) for name in FIELDS if name != "metadata"}
         if found["correlation_id"] is None:
-            found["correlation_id"] = self.stack.correlation_id = self.stack.correlation_id or new_id()
+            found["correlation_id"] = self.stack.correlation_id()
         metadata: dict[str, MetadataValue] = {}
         for scope in reversed(list(self._outwards())):
             metadata.update(scope._resolved("metadata") or {})  # noqa: SLF001  (of this class)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
@@ -16,11 +17,16 @@ if TYPE_CHECKING:
 Paint = Callable[[str, str], str]  # puts a style around a text: ``paint("dim", text)``
 
 _SHOWN = 60  # characters of one value
-# C0 and C1 controls, bidirectional marks, line and paragraph separators, lone surrogates: an event's text
-# must neither move the cursor, nor begin a line of its own, nor change the order in which the line is read.
-_UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+# C0 and C1 controls, bidirectional and invisible characters, line and paragraph separators, lone surrogates: an
+# event's text must neither move the cursor, nor begin a line of its own, nor change the order in which the line is
+# read, nor hold what nobody sees. Two joiners (U+200C, U+200D) stay: Persian, Indic scripts and emoji need them.
+_UNSAFE = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb"
+    r"\U000e0000-\U000e007f]"
+)
 _STYLES = {"dim": "2", "bold": "1", "C": "32", "R": "34", "U": "33", "D": "31", "bad": "1;31"}
 _COLUMNS = (20, 20, 16)  # characters that time, actor and action take at least
+_WIDTH = 80  # columns
 _INDENT = " " * 22
 
 
@@ -31,7 +37,9 @@ def printable(text: str) -> str:
 
 def _escape(found: re.Match[str]) -> str:
     code = ord(found[0])
-    return f"\\x{code:02x}" if code <= 0xFF else f"\\u{code:04x}"  # noqa: PLR2004  (two hex digits)
+    if code <= 0xFF:  # noqa: PLR2004  (two hex digits)
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"  # noqa: PLR2004  (four hex digits)
 
 
 def plain(style: str, text: str) -> str:
@@ -63,6 +71,9 @@ def lines_of(event: Event, paint: Paint = plain) -> str:
     Args:
         event: The event.
         paint: `plain` or `coloured`.
+
+    Returns:
+        Lines of up to 80 columns where its parts allow that, joined, without the last one's end.
     """
     time, actor, action = (
         printable(text).ljust(width)
@@ -72,18 +83,52 @@ def lines_of(event: Event, paint: Paint = plain) -> str:
             strict=True,
         )
     )
-    outcome = event.metadata.get("outcome")
-    first = [
-        paint("dim", time),
-        actor,
-        paint(str(event.action_type), action),
-        printable(_who(event.target_name, event.target_id)),
-        paint("dim", printable(event.location)),
+    parts = [
+        ("dim", time),
+        ("plain", actor),
+        (str(event.action_type), action),
+        ("bad", printable(_show(event.metadata.get("outcome", ""))).upper()),
+        ("plain", printable(_who(event.target_name, event.target_id))),
+        ("dim", printable(event.location)),
     ]
-    if outcome is not None:
-        first.append(paint("bad", printable(_show(outcome)).upper()))
-    rest = [f"{_INDENT}{paint('dim', printable(name) + ':')} {printable(told)}" for name, told in _told(event)]
-    return "\n".join(["  ".join(first).rstrip(), *rest])
+    rows = ["  ".join(_painted(row, paint)) for row in _rows([part for part in parts if part[1]])]
+    details = (line for name, told in _told(event) for line in _detail(printable(name), printable(told), paint))
+    return "\n".join([f"\n{_INDENT}".join(rows), *details])
+
+
+def _rows(parts: list[tuple[str, str]]) -> Iterator[list[tuple[str, str]]]:
+    """Yield the parts, each a style and a text, in as few rows as hold them; none is cut."""
+    row: list[tuple[str, str]] = []
+    room = _WIDTH
+    for part in parts:
+        if row and len(part[1].rstrip()) > room:
+            yield row
+            row, room = [], _WIDTH - len(_INDENT)
+        row.append(part)
+        room -= len(part[1]) + 2
+    yield row
+
+
+def _painted(row: list[tuple[str, str]], paint: Paint) -> Iterator[str]:
+    for number, (style, text) in enumerate(row, 1):
+        shown = text.rstrip() if number == len(row) else text
+        yield shown if style == "plain" else paint(style, shown)
+
+
+def _detail(name: str, told: str, paint: Paint) -> Iterator[str]:
+    """Yield the lines that tell one thing below an event."""
+    head = f"{_INDENT}{name}:"
+    first, *rest = textwrap.wrap(
+        f"{name}: {told}",
+        _WIDTH,
+        initial_indent=_INDENT,
+        subsequent_indent=f"{_INDENT}  ",
+        expand_tabs=False,
+        replace_whitespace=False,
+        break_on_hyphens=False,
+    )
+    yield f"{_INDENT}{paint('dim', name + ':')}{first[len(head) :]}" if first.startswith(head) else first
+    yield from rest
 
 
 def _told(event: Event) -> Iterator[tuple[str, str]]:

@@ -1,22 +1,19 @@
-"""``@audited``: the decorator, and the wrapper that it puts around a function."""
+"""``@audited``: the decorator."""
 
 from __future__ import annotations
 
 import inspect
-from types import MethodType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-import wrapt
-
-from auditkit.capture.declaration import declare
-from auditkit.capture.runners import Site, run_coroutine, run_function
+from auditkit.capture.declaration import Statement, declare
+from auditkit.capture.runners import AuditedCoroutineFunction, AuditedFunction
+from auditkit.capture.site import Site
 from auditkit.errors import AuditDefinitionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from auditkit.capture.reference import ref
-    from auditkit.capture.runners import Run
     from auditkit.event import ActionType
     from auditkit.protocols import Recorder
 
@@ -24,49 +21,6 @@ if TYPE_CHECKING:
     ActionTypeName = Literal["C", "R", "U", "D"] | ActionType
 
 Decorated = TypeVar("Decorated")
-
-
-class AuditedFunction(wrapt.FunctionWrapper):  # type: ignore[type-arg]  # it wraps any callable
-    """A function whose calls are recorded; in every other way the function itself.
-
-    `__call__` is a plain method rather than a wrapt wrapper function, and `__get__` gives an ordinary bound
-    method of this very object: half of wrapt's own cost a call, and the object that a class or a module
-    holds is the one that is called, pickled and copied.
-    """
-
-    def __init__(self, wrapped: Callable[..., Any], run: Run) -> None:
-        """Wrap a function with what runs it."""
-        super().__init__(wrapped, _unused)
-        self._self_run = run
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Call the function, and record the call."""
-        return self._self_run(args, kwargs)
-
-    def __get__(self, instance: Any, owner: type | None = None) -> Any:
-        """Return the function itself for its class, and a bound method for an instance."""
-        return self if instance is None else MethodType(self, instance)
-
-    def __reduce__(self) -> str:
-        """Pickle by the qualified name, as functions do."""
-        return str(self.__qualname__)
-
-    def __reduce_ex__(self, protocol: Any) -> str:
-        """Pickle by the qualified name, as functions do."""
-        return self.__reduce__()
-
-    def __copy__(self) -> AuditedFunction:
-        """Return itself, as copying a function does."""
-        return self
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> AuditedFunction:
-        """Return itself, as copying a function does."""
-        return self
-
-
-def _unused(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
-    """Stand where wrapt wants a wrapper function; `AuditedFunction.__call__` is called instead."""
-    raise NotImplementedError
 
 
 def audited(  # noqa: PLR0913  (the design's names; all but two by keyword)
@@ -121,45 +75,53 @@ def audited(  # noqa: PLR0913  (the design's names; all but two by keyword)
 
     Thread-safety: calls may overlap in threads and tasks; nothing of one call is shared with another.
     """
+    if callable(action):
+        raise AuditDefinitionError("write @audited('category.name', 'U') with its parentheses, action and action type")
+    stated = Statement(
+        action=action,
+        action_type=action_type,
+        target=target,
+        actor=actor,
+        group=group,
+        capture=capture,
+        before=before,
+        after=after,
+        fields=fields,
+        exclude=exclude,
+        redact=redact,
+        metadata=metadata,
+        on_error=on_error,
+        on_audit_error=on_audit_error,
+    )
 
     def decorate(function: Any) -> Any:
         if isinstance(function, classmethod | staticmethod):
             return type(function)(decorate(function.__func__))
-        kind = _kind(function)
-        declared = declare(
-            function,
-            action,
-            action_type,
-            target=target,
-            actor=actor,
-            group=group,
-            capture=capture,
-            before=before,
-            after=after,
-            fields=fields,
-            exclude=exclude,
-            redact=redact,
-            metadata=metadata,
-            on_error=on_error,
-            on_audit_error=on_audit_error,
-        )
-        return AuditedFunction(function, kind(Site(declared, trail), function))
+        wrapper = _wrapper(function)
+        return wrapper(Site(function, declare(function, stated), trail))
 
-    if callable(action):
-        raise AuditDefinitionError("write @audited('category.name', 'U') with its parentheses")
     return decorate
 
 
-def _kind(function: Any) -> Callable[[Site, Callable[..., Any]], Run]:
-    """Return the runner for a kind of callable."""
+# So that @audited without its parentheses meets the message above; a type checker still wants both.
+audited.__defaults__ = (None,)
+
+
+def _wrapper(function: Any) -> type[AuditedFunction]:
+    """Return the wrapper for a kind of callable."""
     name = getattr(function, "__qualname__", repr(type(function)))
     if isinstance(function, type):
         raise AuditDefinitionError(f"audited() takes a function, and {name} is a class; decorate its methods")
     if not callable(function):
         raise AuditDefinitionError(f"audited() takes a function, got a value of type {type(function).__name__}")
-    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+    if _is(inspect.isgeneratorfunction, function) or _is(inspect.isasyncgenfunction, function):
         raise AuditDefinitionError(
             f"audited() cannot record the generator {name}: it has no moment at which it is done; "
             "decorate the function that consumes it"
         )
-    return run_coroutine if inspect.iscoroutinefunction(function) else run_function
+    return AuditedCoroutineFunction if _is(inspect.iscoroutinefunction, function) else AuditedFunction
+
+
+def _is(test: Callable[[Any], bool], function: Any) -> bool:
+    """Return whether a function, or the `__call__` of an object that is none, passes a test."""
+    return test(function) or test(type(function).__call__)

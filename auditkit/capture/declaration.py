@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from auditkit.capture.reference import Compiled, Parameters, compile_value, ref
-from auditkit.errors import AuditDefinitionError, InvalidEventError
+from auditkit.errors import AuditDefinitionError, ConfigurationError, InvalidEventError
 from auditkit.event import check_action, check_action_type, check_metadata, describe
+from auditkit.redaction import Redactor
 
 if TYPE_CHECKING:
     from auditkit.event import MetadataValue
@@ -37,6 +38,13 @@ class Statement:
     metadata: Mapping[str, object] | None
     on_error: object
     on_audit_error: object
+
+    def __post_init__(self) -> None:
+        """Read names that come as an iterator now: a decorator may decorate several functions."""
+        for name in ("fields", "exclude", "redact"):
+            names = getattr(self, name)
+            if isinstance(names, Iterator):
+                object.__setattr__(self, name, list(names))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +156,7 @@ def declare(function: Callable[..., Any], stated: Statement) -> Declaration:
         values=values,
         fields=fields,
         exclude=exclude or frozenset(),
-        redact=tuple(_strings(parameters, stated.redact, "redact")),
+        redact=_redact(parameters, stated.redact),
         on_error=_on_error(parameters, stated.on_error),
         on_audit_error=_on_audit_error(parameters, stated.on_audit_error),
     )
@@ -175,9 +183,7 @@ def _target(parameters: Parameters, target: object) -> tuple[Compiled | None, Co
     return _optional(parameters, target, "target"), None
 
 
-def _states(
-    parameters: Parameters, action_type: str, stated: Statement
-) -> tuple[Compiled | None, Compiled | None]:
+def _states(parameters: Parameters, action_type: str, stated: Statement) -> tuple[Compiled | None, Compiled | None]:
     """Return what reads the state before the call, and what reads it after."""
     if stated.capture is None:
         return _separate(parameters, stated)
@@ -221,7 +227,7 @@ def _metadata(
     parameters: Parameters, metadata: object
 ) -> tuple[Mapping[str, MetadataValue], tuple[tuple[str, Compiled], ...]]:
     given = {} if metadata is None else metadata
-    read = {}
+    read: dict[str, Any] = {}
     if isinstance(given, Mapping):
         read = {key: value for key, value in given.items() if isinstance(value, ref) or callable(value)}
         given = {key: None if key in read else value for key, value in given.items()}
@@ -230,16 +236,26 @@ def _metadata(
     except InvalidEventError as error:
         raise AuditDefinitionError(f"metadata= of {parameters.name}: {error}") from None
     constants = {key: value for key, value in checked.items() if key not in read}
-    return constants, tuple((key, compile_value(parameters, value, f"metadata[{key!r}]")) for key, value in read.items())
+    values = [(key, compile_value(parameters, value, f"metadata[{key!r}]")) for key, value in read.items()]
+    return constants, tuple(values)
 
 
-def _strings(parameters: Parameters, names: Iterable[str], option: str) -> list[str]:
+def _strings(parameters: Parameters, names: object, option: str) -> list[str]:
     if isinstance(names, str):
         raise AuditDefinitionError(f"{option}= of {parameters.name} takes several names: write {option}=({names!r},)")
-    given = list(names) if isinstance(names, Iterable) else [names]
+    given: list[Any] = [*names] if isinstance(names, Iterable) else [names]
     for name in given:
         if not isinstance(name, str) or not name:
             raise AuditDefinitionError(f"{option}= of {parameters.name} takes non-empty names, got {describe(name)}")
+    return given
+
+
+def _redact(parameters: Parameters, names: Iterable[str]) -> tuple[str, ...]:
+    given = tuple(_strings(parameters, names, "redact"))
+    try:
+        Redactor(redact=given)  # each call would stumble over what it refuses
+    except ConfigurationError as error:
+        raise AuditDefinitionError(f"redact= of {parameters.name}: {error}") from None
     return given
 
 

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from auditkit import _current
+from auditkit.capture.attribute import identified
 from auditkit.capture.call import CALL
-from auditkit.capture.composition import overlay
+from auditkit.capture.composition import merged, overlaid
 from auditkit.clock import new_id
 from auditkit.context import current_scope
-from auditkit.draft import Draft
 from auditkit.encoding import draft_of
-from auditkit.errors import AuditError, RecordingFailed
-from auditkit.event import Actor, Event, Target, check_action, check_action_type, check_metadata, text_id
+from auditkit.errors import AuditError, InvalidEventError, RecordingFailed
+from auditkit.event import (
+    Actor,
+    Event,
+    Target,
+    check_action,
+    check_action_type,
+    check_metadata,
+    describe,
+    instant_of,
+    text_id,
+)
 from auditkit.snapshot import created, deleted, difference, snapshot
 
 if TYPE_CHECKING:
@@ -20,9 +30,11 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from auditkit.capture.audited import ActionTypeName
+    from auditkit.draft import Scene
     from auditkit.protocols import Receipt, Recorder
 
 _NOWHERE = ("", -1)
+_SUCCESS = "success"
 
 
 def record(  # noqa: PLR0913  (the design's names; all but two by keyword)
@@ -36,7 +48,7 @@ def record(  # noqa: PLR0913  (the design's names; all but two by keyword)
     before: object = None,
     after: object = None,
     metadata: Mapping[str, Any] | None = None,
-    outcome: Literal["success", "failure", "denied"] | str = "success",
+    outcome: str = _SUCCESS,
     occurred_at: datetime | str | None = None,
     id: str | None = None,  # noqa: A002  (the design's name)
 ) -> Receipt:
@@ -52,7 +64,7 @@ def record(  # noqa: PLR0913  (the design's names; all but two by keyword)
         before: The state before, in any form that ``capture`` takes.
         after: The state after.
         metadata: More to record.
-        outcome: Recorded unless it is ``"success"``.
+        outcome: ``"success"``, ``"failure"`` or ``"denied"``; recorded unless it is ``"success"``.
         occurred_at: When, an aware ``datetime`` or ISO-8601 text with an offset; now by default.
         id: The event's id, such as an older system's idempotency key; a new one by default.
 
@@ -67,35 +79,78 @@ def record(  # noqa: PLR0913  (the design's names; all but two by keyword)
     """
     trail: Recorder = _current.trail or _current.resolve()
     scope = current_scope()
-    if not trail.enabled or (scope is not None and scope.suppressing):
-        return trail.receipt(id or new_id(), _NOWHERE)
     event_id = id or new_id()
+    if not trail.enabled or (scope is not None and scope.suppressing):
+        return trail.receipt(event_id, _NOWHERE)
+    now = trail.time_ns()
     try:
-        draft = _draft(
-            trail,
-            event_id,
-            check_action(action),
-            check_action_type(action_type),
-            actor=actor,
-            target=target,
-            group=group,
-            location=location,
-            state=_state(before, after),
-            metadata=metadata,
-            outcome=outcome,
-            occurred_at=occurred_at,
+        name = check_action(action)
+        scene = overlaid(
+            trail.scene if scope is None else scope.scene(trail.defaults),
+            actor=None if actor is None else Actor.of(identified(actor)),
+            group=None if group is None else _text(group, "group"),
+            location=None if location is None else _text(location, "location"),
         )
-        position = trail.write(draft)
+        _require(trail, scene, name)
+        # Validated as an event is, since a user states it.
+        event = _event(
+            scene,
+            (name, check_action_type(action_type)),
+            None if target is None else Target.of(identified(target)),
+            instant_of(now) if occurred_at is None else occurred_at,
+            event_id,
+        )
+        state = _state(before, after)
+        if not state and action_type == "U" and before is not None:
+            trail.note_unchanged(name)
+        told = {} if outcome == _SUCCESS else {"outcome": _text(outcome, "outcome")}
+        layers = merged(told, state, check_metadata({} if metadata is None else metadata), scene.metadata)
+        draft = draft_of(event)._replace(scene=scene, metadata=trail.redactor.apply(layers))
+        position = trail.write(draft if occurred_at is not None else draft._replace(occurred_ns=now))
         if trail.syncs_each:
             trail.settle()
     except Exception as error:  # noqa: BLE001  (nothing of auditkit's own may reach the application unasked)
-        reason = f": {error}" if isinstance(error, AuditError) else ""
-        message = f"record({action!r}) could not be recorded ({type(error).__name__}{reason})"
-        trail.trouble("not_recorded", message, cause=str(action), error=error)
-        if trail.raises:
-            raise RecordingFailed(message) from None
-        return trail.receipt(event_id, _NOWHERE)
+        return _not_recorded(trail, action, event_id, error)
     return trail.receipt(event_id, position)
+
+
+def _text(value: object, field: str) -> str:
+    text = text_id(value, field)
+    if not text:
+        raise InvalidEventError(field, "''", "a non-empty str")
+    return text
+
+
+def _require(trail: Recorder, scene: Scene, action: str) -> None:
+    """Refuse a scene that lacks what the trail requires, where refusals are raised; told in any case."""
+    missing = trail.require(scene, action) if scene.missing else ""
+    if missing and trail.raises:
+        raise RecordingFailed(missing)
+
+
+def _event(
+    scene: Scene, kind: tuple[str, str], target: Target | None, occurred_at: datetime | str, event_id: str
+) -> Event:
+    """Return the event itself, without its metadata."""
+    action, action_type = kind
+    category = action.partition(".")[0]
+    parent = CALL.get()
+    return Event(
+        group=scene.group,
+        action=action,
+        action_type=action_type,
+        actor_name=scene.actor_name,
+        actor_id=scene.actor_id,
+        target_name=category if target is None else target.name,
+        target_id="" if target is None else target.id,
+        location=scene.location,
+        occurred_at=occurred_at,  # type: ignore[arg-type]  # it reads a text too
+        id=event_id,
+        actor_type=scene.actor_type,
+        target_type=(target.type if target else None) or category,
+        parent_id=None if parent is None else parent.event_id(),
+        correlation_id=scene.correlation_id,
+    )
 
 
 def _state(before: object, after: object) -> dict[str, Any]:
@@ -106,53 +161,12 @@ def _state(before: object, after: object) -> dict[str, Any]:
     return difference(snapshot(before), snapshot(after))
 
 
-def _draft(  # noqa: PLR0913  (what record takes)
-    trail: Recorder,
-    event_id: str,
-    action: str,
-    action_type: str,
-    *,
-    actor: object,
-    target: object,
-    group: object,
-    location: object,
-    state: dict[str, Any],
-    metadata: Mapping[str, Any] | None,
-    outcome: str,
-    occurred_at: datetime | str | None,
-) -> Draft:
-    scope = current_scope()
-    scene = trail.scene if scope is None else scope.scene(trail.defaults)
-    given = {name for name, value in (("actor", actor), ("group", group), ("location", location)) if value is not None}
-    if given:
-        scene = overlay(
-            scene,
-            Actor(scene.actor_id, scene.actor_name, scene.actor_type) if actor is None else Actor.of(actor),
-            scene.group if group is None else text_id(group, "group"),
-            scene.location if location is None else text_id(location, "location"),
-            tuple(name for name in scene.missing if name not in given),
-        )
-    if scene.missing:
-        trail.require(scene, action)
-    of = None if target is None else Target.of(target)
-    category = action.partition(".")[0]
-    parent = CALL.get()
-    merged: dict[str, Any] = {} if outcome == "success" else {"outcome": outcome}
-    for layer in (state, check_metadata(metadata or {}), scene.metadata):
-        for key, value in layer.items():
-            merged.setdefault(key, value)
-    now = trail.time_ns()
-    # Validated as an event is, since a user states it; then the parts as an audited call has them.
-    event = Event(
-        scene.group, action, action_type, scene.actor_name, scene.actor_id,
-        category if of is None else of.name, "" if of is None else of.id, scene.location,
-        **({} if occurred_at is None else {"occurred_at": occurred_at}),  # type: ignore[arg-type]  # it judges
-        id=event_id, actor_type=scene.actor_type, target_type=(of.type if of else None) or category,
-        parent_id=None if parent is None else parent.mint(), correlation_id=scene.correlation_id,
-    )  # fmt: skip
-    made = draft_of(event)
-    return made._replace(
-        occurred_ns=now if occurred_at is None else made.occurred_ns,
-        scene=scene,
-        metadata=trail.redactor.apply(merged),
-    )
+def _not_recorded(trail: Recorder, action: object, event_id: object, error: Exception) -> Receipt:
+    """Tell that a fact could not be recorded; raise it where that was asked for."""
+    name = describe(action)
+    reason = f": {error}" if isinstance(error, AuditError) else ""
+    message = f"record({name}) could not be recorded ({type(error).__name__}{reason})"
+    trail.trouble("not_recorded", message, cause=f"record.{name}", error=error)
+    if trail.raises:
+        raise RecordingFailed(message) from None
+    return trail.receipt(event_id if isinstance(event_id, str) else new_id(), _NOWHERE)

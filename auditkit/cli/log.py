@@ -9,12 +9,12 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from auditkit.cli.catching_up import catch_up
 from auditkit.cli.output import paint_for, say
 from auditkit.configuration import DIRECTORY
-from auditkit.errors import JournalUnavailable, LedgerError
+from auditkit.errors import LedgerError
 from auditkit.ledger import LedgerReader
-from auditkit.rendering import lines_of
-from auditkit.trail import AuditTrail
+from auditkit.rendering import lines_of, printable
 
 if TYPE_CHECKING:
     import argparse
@@ -27,48 +27,40 @@ _POLL = 0.5  # seconds between looks for new entries
 _CATCH_UP = 10.0  # seconds that reading what a dead process left may take
 
 
+def default_directory() -> str:
+    """Return the directory that is read when none is named."""
+    return os.environ.get("AUDITKIT_DIRECTORY") or DIRECTORY
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Print what matches; with ``--follow`` go on until interrupted."""
-    directory = Path(arguments.directory or os.environ.get("AUDITKIT_DIRECTORY") or DIRECTORY)
+    directory = Path(arguments.directory or default_directory())
     if not directory.is_dir():
         raise LedgerError(f"there is no audit directory {directory}; name one, or see one come to be: auditkit demo")
-    catch_up(directory)
+    if not catch_up(directory, _CATCH_UP):
+        say(sys.stderr, f"auditkit: some events may still wait in the journal of {printable(str(directory))}")
     reader = LedgerReader(directory)
     filters = {name: getattr(arguments, name) for name in ("actor", "action", "target", "group", "since", "until")}
     paint = paint_for(sys.stdout, arguments.color)
     end = reader.last_position()
-    shown = _print(reader.events(**filters, limit=arguments.limit), arguments, paint)
-    if not shown and not arguments.follow:
-        say(sys.stderr, f"no event of {directory} matches")
+    last = _print(reader.events(**filters, limit=arguments.limit), arguments, paint)
+    if not last and not arguments.follow:
+        say(sys.stderr, f"no event of {printable(str(directory))} matches")
     if arguments.follow:
-        _follow(reader, end, filters, arguments, paint)
+        _follow(reader, max(end, last), filters, arguments, paint)
     return 0
 
 
-def catch_up(directory: Path) -> None:
-    """Put into the ledger what waits for it in the journal, as after a process was killed.
-
-    Only where the directory remembers a ledger: one that nobody keeps must not begin to be waited for.
-    """
-    if not (directory / "lanes" / "ledger").is_dir():
-        return
-    try:
-        trail = AuditTrail(directory=directory, secret=os.environ.get("AUDITKIT_SECRET") or None)
-    except JournalUnavailable:
-        return  # it may be read all the same
-    trail.flush(_CATCH_UP)
-    trail.shutdown(_CATCH_UP)
-
-
 def _print(entries: Iterable[Entry], arguments: argparse.Namespace, paint: Paint) -> int:
-    shown = 0
+    """Print entries, and return the position of the last one; 0 when there was none."""
+    last = 0
     for entry in entries:
         if arguments.json:
             say(sys.stdout, json.dumps({"position": entry.position, **entry.event.to_dict()}))
         else:
             say(sys.stdout, lines_of(entry.event, paint))
-        shown += 1
-    return shown
+        last = entry.position
+    return last
 
 
 def _follow(
@@ -77,7 +69,7 @@ def _follow(
     pause = threading.Event()  # nobody sets it: waiting on it can be interrupted
     while True:
         end = reader.last_position()
-        if end != after:
-            _print(reader.after(after, **filters), arguments, paint)
-            after = end
+        if end != after:  # before it where a ledger was begun anew
+            # More may be recorded while the entries are read: what was printed is not printed again.
+            after = max(end, _print(reader.after(after, **filters), arguments, paint))
         pause.wait(_POLL)

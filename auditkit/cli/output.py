@@ -16,12 +16,15 @@ def paint_for(stream: TextIO, choice: str) -> Paint:
 
     Args:
         stream: Where it goes.
-        choice: ``"always"``, ``"never"``, or ``"auto"``: on a terminal, unless ``NO_COLOR`` is set.
+        choice: ``"always"``, ``"never"``, or ``"auto"``: on a terminal that has colours, unless ``NO_COLOR``
+            is set.
 
     Source: https://no-color.org.
     """
-    wanted = choice == "always" or (choice == "auto" and stream.isatty() and not os.environ.get("NO_COLOR"))
-    return coloured if wanted else plain
+    if choice == "auto":
+        refused = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+        return coloured if stream.isatty() and not refused else plain
+    return coloured if choice == "always" else plain
 
 
 def say(stream: TextIO, text: str) -> None:

@@ -7,11 +7,19 @@ import argparse
 from auditkit.cli.moments import moment
 
 _DEMO = """\
-Run a small service whose every change is audited, leave its events in a directory, deliver them to a stand-in
-for WorkOS on this machine, and print the trail.
+Run a small service whose every change is audited, leave its events in a
+directory, deliver them to a stand-in for WorkOS on this machine, and print the
+trail. A directory that a real service delivers from is refused.
+"""
+_DEMO_EXAMPLES = """\
+examples:
+  auditkit demo
+  auditkit demo --directory /tmp/demo-audit
+  WORKOS_API_KEY=sk_... auditkit demo --deliver
 """
 _LOG = """\
-Print a directory's audit trail, newest last. Events that a killed process left in the journal are read too.
+Print a directory's audit trail, newest last. Events that a killed process left
+in the journal are read too.
 """
 _LOG_EXAMPLES = """\
 examples:
@@ -23,7 +31,9 @@ examples:
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of ``auditkit`` and all its commands."""
-    parser = argparse.ArgumentParser(prog="auditkit", description="Audit trails for Python services.")
+    parser = argparse.ArgumentParser(
+        prog="auditkit", description="Audit trails for Python services.", epilog="first: auditkit demo"
+    )
     parser.add_argument("--version", action="store_true", help="print the version and exit")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     _add_demo(commands)
@@ -32,7 +42,13 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _add_demo(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    demo = commands.add_parser("demo", help="see an audit trail come to be", description=_DEMO)
+    demo = commands.add_parser(
+        "demo",
+        help="see an audit trail come to be",
+        description=_DEMO,
+        epilog=_DEMO_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     demo.add_argument("--directory", default="audit", metavar="DIR", help="where the events are kept (default: audit)")
     demo.add_argument(
         "--deliver", action="store_true", help="deliver to the real WorkOS, with the key in WORKOS_API_KEY"
@@ -64,7 +80,7 @@ def _add_log(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         type=moment,
         help="only from this time on: ISO 8601 (local time without an offset), or 30m, 2h, 7d ago",
     )
-    log.add_argument("--until", metavar="TIME", type=moment, help="only before this time")
+    log.add_argument("--until", metavar="TIME", type=moment, help="only before this time, in the same forms")
     log.add_argument("--limit", metavar="N", type=_count, help="only the last N")
     log.add_argument("--json", action="store_true", help="print one JSON object a line")
     log.add_argument("--follow", action="store_true", help="go on with what comes, until interrupted")

@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from auditkit import Event
+from auditkit import AuditTrail, Event
+from auditkit.testing import WorkOSDouble
+from auditkit.transports import WorkOSTransport
 
 WRITER = """
 import sys, auditkit
@@ -70,15 +72,110 @@ def actions(*words: str) -> list[str]:
     return [json.loads(line)["action"] for line in auditkit("log", "--json", *words).stdout.splitlines()]
 
 
-def test_demo_shows_the_trail_and_what_to_try_next(demo: str) -> None:
-    """The demo prints changes as they were and are, where they are, and commands that work as they stand."""
-    commands = re.findall(r"^  python -m auditkit (.+)$", demo, re.MULTILINE)
+def test_demo_shows_the_trail_and_where_it_is(demo: str) -> None:
+    """The demo prints changes as they were and are, what did not succeed, and what became of its events."""
+    rows = [line for line in demo.splitlines() if re.match(r"\d{4}-\d\d-\d\d ", line)]
 
+    assert 12 == len(rows)
+    assert ["DENIED", "FAILURE"] == sorted(word for row in rows for word in row.split() if word.isupper())
     assert "amount: 1200 -> 1250" in demo
+    assert "amount: was 80" in demo
     assert "password: [redacted] -> [redacted]" in demo
+    assert "on_behalf_of_name: ada@example.com" in demo
     assert f"12 events recorded in {Path('audit').absolute()}, 12 delivered" in demo
-    assert len(commands) == 3
-    assert auditkit("log", "--actor", "ada@example.com").stdout.count("\n2026-") >= 0
+    assert [] == [line for line in demo.partition("\n12 events")[0].splitlines() if len(line) > 80]
+
+
+def test_demo_nests_its_calls() -> None:
+    """The payment that went through is the parent of what was done inside it, and all of a scope correlates."""
+    auditkit("demo")
+    events = [json.loads(line) for line in auditkit("log", "--json").stdout.splitlines()]
+    settled = next(each for each in events if each["action"] == "invoice.settle")
+    paid = [each for each in events if each["action"] == "invoice.pay" and "outcome" not in each["metadata"]]
+
+    assert [settled["parent_id"]] == [each["id"] for each in paid]
+    assert 3 == len({each["actor_id"] for each in events})
+    assert 2 == len({each["correlation_id"] for each in events})
+
+
+@pytest.mark.parametrize("words", [(), ("--directory", "another place")])
+def test_demo_suggests_commands_that_work_as_typed(words: tuple[str, ...]) -> None:
+    """Each of the three commands does its work when it is copied into a shell."""
+    demo = auditkit("demo", *words, AUDITKIT_DIRECTORY="" if words else "audit")
+    commands = re.findall(r"^  (.+)$", demo.stdout.partition("Try next:\n")[2], re.MULTILINE)
+    filtered, as_json, following = commands
+
+    assert 4 == in_a_shell(filtered).count("ada@example.com       ")
+    assert 3 == len([json.loads(line) for line in in_a_shell(as_json).splitlines()])
+    follower = subprocess.Popen(["bash", "-c", f"exec {following}"], stdout=subprocess.PIPE, text=True)
+    assert follower.stdout is not None
+    assert "user.login" in follower.stdout.readline()
+    follower.send_signal(signal.SIGINT)
+    follower.communicate(timeout=30)
+    assert 0 == follower.returncode
+
+
+def in_a_shell(command: str) -> str:
+    """Return what a command line prints."""
+    return subprocess.run(["bash", "-c", command], check=True, capture_output=True, text=True, timeout=50).stdout
+
+
+def test_demo_hints_name_the_directory_that_they_need() -> None:
+    """Where AUDITKIT_DIRECTORY names another directory, the hints name the demo's."""
+    done = auditkit("demo", AUDITKIT_DIRECTORY="elsewhere")
+
+    assert " -m auditkit log audit --actor" in done.stdout
+
+
+def test_demo_leaves_a_services_events_alone() -> None:
+    """A directory with events for the real WorkOS is refused: they are not given to the stand-in."""
+    service = """
+import auditkit
+from auditkit.transports import WorkOSTransport
+auditkit.configure(WorkOSTransport("sk_of_the_service", base_url="http://127.0.0.1:9"))
+auditkit.record("payroll.paid", "C", actor="ada", group="acme", location="here", target="p1")
+auditkit.shutdown(0)
+"""
+    subprocess.run([sys.executable, "-c", service], check=True, capture_output=True, timeout=50)
+    done = auditkit("demo")
+    with WorkOSDouble() as workos:
+        trail = AuditTrail(WorkOSTransport(workos.api_key, base_url=workos.base_url))
+        trail.flush(10)
+        trail.shutdown(10)
+
+        assert ["payroll.paid"] == [each["action"] for each in workos.events]
+    assert (2, "") == (done.returncode, done.stdout)
+    assert "audit delivers to workos, which would get the demo's events too" in done.stderr
+
+
+@pytest.mark.usefixtures("demo")
+def test_demo_leaves_nothing_for_a_service() -> None:
+    """A service that begins in the demo's directory does not deliver the demo's events."""
+    with WorkOSDouble() as workos:
+        trail = AuditTrail(WorkOSTransport(workos.api_key, base_url=workos.base_url))
+        trail.flush(10)
+        trail.shutdown(10)
+
+        assert [] == workos.events
+
+
+def test_demo_says_that_auditing_is_disabled() -> None:
+    """With AUDITKIT_DISABLED there is nothing to show, and the demo says why."""
+    done = auditkit("demo", AUDITKIT_DISABLED="1")
+
+    assert (2, "") == (done.returncode, done.stdout)
+    assert done.stderr.startswith("auditkit: AUDITKIT_DISABLED is set")
+    assert 1 == done.stderr.count("\n")
+
+
+def test_demo_needs_a_directory_that_it_can_make() -> None:
+    """A directory that cannot be made is one clear line."""
+    Path("file").write_text("", "utf-8")
+    done = auditkit("demo", "--directory", "file")
+
+    assert (2, "") == (done.returncode, done.stdout)
+    assert "file is a file, not a directory" in done.stderr
+    assert 1 == done.stderr.count("\n")
 
 
 def test_demo_keeps_no_secret(demo: str) -> None:
@@ -189,13 +286,59 @@ def test_log_follows() -> None:
     assert (0, "") == (follower.returncode, rest)
 
 
+def test_log_reads_what_it_may_not_write() -> None:
+    """In a directory that auditkit would not write to, the ledger is read all the same, and the rest is told."""
+    process = writer("deliver")
+    tell(process, "one")
+    end(process)
+    Path("audit").chmod(0o770)
+    done = auditkit("log", "--json")
+
+    assert ["one"] == [json.loads(line)["target_id"] for line in done.stdout.splitlines()]
+    assert (0, "auditkit: some events may still wait in the journal of audit\n") == (done.returncode, done.stderr)
+
+
+def test_log_escapes_what_steers_a_terminal() -> None:
+    """An event's text cannot colour, clear or turn the terminal around, nor begin a line."""
+    process = writer("deliver")
+    tell(process, "\x1b[2J\u202egnp\x9b1m")
+    end(process)
+    done = auditkit("log")
+
+    assert "\\x1b[2J\\u202egnp\\x9b1m" in done.stdout
+    assert 1 == done.stdout.count("\n")
+    assert done.stdout[:-1].isprintable()
+
+
+def test_error_is_one_line_that_steers_nothing() -> None:
+    """What a person typed does not come back as something that steers the terminal."""
+    done = auditkit("log", "no\x1b[2J\nwhere")
+
+    assert 2 == done.returncode
+    assert "no\\x1b[2J\\x0awhere" in done.stderr
+    assert 1 == done.stderr.count("\n")
+
+
 @pytest.mark.usefixtures("demo")
-@pytest.mark.parametrize(("variables", "colours"), [({}, True), ({"NO_COLOR": "1"}, False)])
-def test_log_is_coloured_on_a_terminal(variables: dict[str, str], colours: bool) -> None:  # noqa: FBT001  (a parameter of the test)
-    """A terminal gets colours unless NO_COLOR is set; a pipe gets none."""
+@pytest.mark.parametrize(
+    ("variables", "words", "colours"),
+    [
+        ({"TERM": "xterm"}, (), True),
+        ({"TERM": "xterm", "NO_COLOR": "1"}, (), False),
+        ({"TERM": "dumb"}, (), False),
+        ({"TERM": "xterm"}, ("--color", "never"), False),
+        ({"TERM": "xterm", "NO_COLOR": "1"}, ("--color", "always"), True),
+    ],
+)
+def test_log_is_coloured_on_a_terminal(
+    variables: dict[str, str],
+    words: tuple[str, ...],
+    colours: bool,  # noqa: FBT001  (a parameter of the test)
+) -> None:
+    """A terminal gets colours unless it has none, NO_COLOR is set, or the command line says otherwise."""
     ours, theirs = pty.openpty()
     subprocess.run(
-        [sys.executable, "-m", "auditkit", "log", "--limit", "1"],
+        [sys.executable, "-m", "auditkit", "log", "--limit", "1", *words],
         stdout=theirs, check=True, timeout=50, env={**os.environ, **variables},
     )  # fmt: skip
     os.close(theirs)
@@ -203,7 +346,13 @@ def test_log_is_coloured_on_a_terminal(variables: dict[str, str], colours: bool)
     os.close(ours)
 
     assert colours == (b"\x1b[" in shown)
+
+
+@pytest.mark.usefixtures("demo")
+def test_log_is_plain_in_a_pipe() -> None:
+    """A pipe gets no colours unless the command line asks for them."""
     assert "\x1b[" not in auditkit("log").stdout
+    assert "\x1b[" in auditkit("log", "--color", "always").stdout
 
 
 @pytest.mark.usefixtures("demo")

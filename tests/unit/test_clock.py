@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import re
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -31,11 +32,20 @@ class ScriptedClock(SystemClock):
     def __init__(self, times: Iterator[int]) -> None:
         self._times = times
         self._latest = 0
-        self.time_ns = self._next  # type: ignore[method-assign,assignment]
+        self.time_ns = self._next
 
     def _next(self) -> int:
         self._latest = next(self._times, self._latest)
         return self._latest
+
+
+@pytest.fixture
+def often_switching() -> Iterator[None]:
+    """Let threads take turns as often as the interpreter can."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(interval)
 
 
 def milliseconds(event_id: str) -> int:
@@ -128,12 +138,12 @@ def test_ids_of_threads_are_unique() -> None:
     assert len(made) == len(set(made))
 
 
-def test_ids_of_threads_ascend_in_each() -> None:
+def test_ids_of_threads_ascend_in_each(often_switching: None) -> None:
     """The ids that one thread gets ascend, also while other threads make some."""
     source = IdSource(SystemClock())
 
     def descents(_: int) -> int:
-        ids = [source() for _ in range(2 * BLOCK)]
+        ids = [source() for _ in range(5 * BLOCK)]
         return sum(earlier >= later for earlier, later in pairwise(ids))
 
     with ThreadPoolExecutor(8) as pool:

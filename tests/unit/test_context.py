@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import inspect
 import logging
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import Context as Variables
@@ -25,7 +26,7 @@ from auditkit.draft import Defaults
 from auditkit.event import Actor
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Generator
+    from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 
     from auditkit.draft import Scene
 
@@ -152,7 +153,7 @@ def test_decorated_generator_is_inside_only_while_it_runs() -> None:
         return "the end"
 
     seen = []
-    running = generator()
+    running, result = generator(), ""
     while True:
         try:
             seen.append((next(running), group()))
@@ -365,7 +366,7 @@ async def test_decorated_async_generator_closed_in_another_task() -> None:
 
     running = generator()
     await anext(running)
-    await asyncio.create_task(running.aclose())  # type: ignore[arg-type]  # a coroutine, though typeshed says less
+    await asyncio.create_task(running.aclose())
 
     assert ["acme"] == seen
     assert {} == _current.reporter.counts()
@@ -603,7 +604,10 @@ class Broken:
 )
 @pytest.mark.parametrize("lazy", [False, True], ids=["given", "lazy"])
 def test_unusable_value_is_not_given(
-    name: str, given: Any, lazy: bool, caplog: pytest.LogCaptureFixture  # noqa: FBT001  (pytest gives it by name)
+    name: str,
+    given: Any,
+    lazy: bool,  # noqa: FBT001  (pytest gives it by name)
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """A value that cannot be used is counted and logged, and the field is as if it was not given."""
     fields: dict[str, Any] = {name: (lambda: given) if lazy else given}
@@ -774,6 +778,15 @@ def test_lazy_field_answered_by_two_threads_is_one() -> None:
 # The correlation id
 
 
+@pytest.fixture
+def often_switching() -> Iterator[None]:
+    """Let threads take turns as often as the interpreter can."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(interval)
+
+
 def test_correlation_id_is_one_for_a_stack() -> None:
     """A correlation id is made once for an outermost scope, and all scopes inside share it."""
     with audit_context():
@@ -796,7 +809,7 @@ def test_correlation_id_given_stands() -> None:
     assert "request-1" == given_id
 
 
-def test_correlation_id_is_shared_by_threads() -> None:
+def test_correlation_id_is_shared_by_threads(often_switching: None) -> None:
     """Threads that share a stack and need its correlation id first at the same moment get the same one."""
     threads = 8
     together = threading.Barrier(threads, timeout=30)
@@ -1124,7 +1137,7 @@ async def test_tasks_with_scopes_of_their_own() -> None:
         results = await asyncio.gather(act("u1"), act("u2"), act("u3"))
         here = scene().actor_id
 
-    assert [("u1", "request-1"), ("u2", "request-1"), ("u3", "request-1")] == results
+    assert [("u1", "request-1"), ("u2", "request-1"), ("u3", "request-1")] == list(results)
     assert "u0" == here
 
 
@@ -1182,7 +1195,8 @@ said = st.fixed_dictionaries(
         "metadata": st.dictionaries(st.sampled_from(["a", "b", "c"]), st.integers(0, 9), max_size=2),
     },
 )
-steps = st.one_of(
+Step = tuple[str, dict[str, Any], bool, bool]
+steps: st.SearchStrategy[Step] = st.one_of(
     st.tuples(st.just("enter"), said, st.booleans(), st.booleans()),
     st.tuples(st.just("bind"), said, st.booleans(), st.just(True)),
     st.tuples(st.sampled_from(["exit", "read"]), st.just({}), st.just(False), st.just(True)),
@@ -1215,7 +1229,7 @@ def expected_of(stack: list[tuple[dict[str, Any], bool]]) -> dict[str, Any]:
 
 
 @given(st.lists(steps, max_size=30))
-def test_scopes_follow_the_model(sequence: list[tuple[str, dict[str, Any], bool, bool]]) -> None:
+def test_scopes_follow_the_model(sequence: list[Step]) -> None:
     """Whatever is entered, left, bound and read in any order, a scene has what the innermost scope said last."""
     stack: list[tuple[dict[str, Any], bool]] = []
     open_scopes: list[audit_context] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import Any
 
@@ -11,6 +12,8 @@ from hypothesis import strategies as st
 
 from auditkit.event import Event
 from auditkit.rendering import coloured, line_of, lines_of, printable
+
+BIDI = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 
 
 def an_event(**changes: Any) -> Event:
@@ -44,7 +47,7 @@ def test_first_line_says_who_did_what_to_what_from_where() -> None:
         ({"amount_was": 1}, "amount: was 1"),
         ({"amount": 1}, "amount: 1"),
         ({"plan": {"id": "p", "seats": 3}}, "plan: {id: p, seats: 3}"),
-        ({"text": "x" * 100}, f"text: {'x' * 60}…"),
+        ({"text": "x" * 100}, f"text: {'x' * 52}"),
     ],
 )
 def test_changes_stand_below(metadata: dict[str, Any], told: str) -> None:
@@ -52,29 +55,89 @@ def test_changes_stand_below(metadata: dict[str, Any], told: str) -> None:
     assert told == lines_of(an_event(metadata=metadata)).splitlines()[1].strip()
 
 
+def test_long_values_are_cut_and_wrapped() -> None:
+    """A long value is shown by its beginning, and no line of it is wider than 80 columns."""
+    text = "word " * 30
+    shown = lines_of(an_event(metadata={"body_was": text, "body": text})).splitlines()[1:]
+    told = " ".join(line.strip() for line in shown)
+
+    assert f"body: {text[:60]}… -> {text[:60]}…" == told
+    assert [] == [line for line in shown if len(line) > 80]
+
+
+def test_long_parts_go_to_a_row_of_their_own() -> None:
+    """What does not fit in 80 columns stands below, whole."""
+    shown = lines_of(an_event(actor_name="a" * 30, target_name="t" * 40)).splitlines()
+
+    assert [
+        "2026-11-23 07:35:01Z  " + "a" * 30 + "  invoice.update",
+        " " * 22 + "t" * 40 + " (inv_1)",
+        "203.0.113.7",
+    ] == [
+        shown[0],
+        shown[1],
+        shown[2].strip(),
+    ]
+
+
 @pytest.mark.parametrize("outcome", ["failure", "denied"])
 def test_outcome_stands_out(outcome: str) -> None:
-    """What did not succeed is told in the first line."""
-    assert lines_of(an_event(metadata={"outcome": outcome})).endswith(outcome.upper())
+    """What did not succeed is told right behind the action, also where the target is long."""
+    first = lines_of(an_event(target_name="t" * 60, metadata={"outcome": outcome})).splitlines()[0]
+
+    assert f"invoice.update    {outcome.upper()}" in first
 
 
-def test_colours_only_surround() -> None:
+@pytest.mark.parametrize(
+    "metadata", [{"amount_was": 1, "amount": 2, "outcome": "failure"}, {"text": "word " * 30}, {"n" * 90: "v"}]
+)
+@pytest.mark.parametrize("target", ["inv_1", "t" * 60])
+@pytest.mark.parametrize("action_type", ["C", "R", "U", "D"])
+def test_colours_only_surround(action_type: str, target: str, metadata: dict[str, Any]) -> None:
     """Without its colours a coloured event is the plain one."""
-    event = an_event(metadata={"amount_was": 1, "amount": 2, "outcome": "failure"})
-    painted = lines_of(event, coloured)
-    for code in ("\x1b[2m", "\x1b[33m", "\x1b[1;31m", "\x1b[0m"):
-        painted = painted.replace(code, "")
+    event = an_event(action_type=action_type, target_name=target, metadata=metadata)
 
-    assert lines_of(event) == painted
+    assert lines_of(event) == re.sub(r"\x1b\[[0-9;]+m", "", lines_of(event, coloured))
+    assert lines_of(event) != lines_of(event, coloured)
 
 
-@given(st.text())
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\x1b[31mred", "\\x1b[31mred"),
+        ("\x9b31m", "\\x9b31m"),
+        ("one\r\ntwo", "one\\x0d\\x0atwo"),
+        ("\x7f\x00", "\\x7f\\x00"),
+        ("\u202egnp.exe", "\\u202egnp.exe"),
+        ("a\u2066b\u2069", "a\\u2066b\\u2069"),
+        ("a\u2028b", "a\\u2028b"),
+        ("ad\u200bmin", "ad\\u200bmin"),
+        ("\U000e0041", "\\U000e0041"),
+        ("\ud800", "\\ud800"),
+        ("Åsa 👩\u200d🔬", "Åsa 👩\u200d🔬"),
+    ],
+)
+def test_printable_shows_what_steers(text: str, shown: str) -> None:
+    """What would steer a terminal or cannot be seen is shown as its escape, everything else as it is."""
+    assert shown == printable(text)
+
+
+steering = st.text(st.characters(categories=["Cc", "Cf", "Cs", "Zl", "Zp", "Lu"]))
+
+
+@given(st.one_of(st.text(), steering))
 def test_nothing_steers_the_terminal(text: str) -> None:
     """No control, no change of direction and no line break of an event's text is printed as it is."""
     event = an_event(
-        actor_name=text, target_name=text, location=text or "x", metadata={"k" + text: text, "outcome": text}
+        actor_name=text,
+        target_name=text,
+        target_id=text,
+        location=text or "x",
+        metadata={"k" + text: text, "k" + text + "_was": text[::-1], "outcome": text, "m": {"k" + text: text}},
     )
-    shown = lines_of(event).replace("\n", "") + line_of(event) + printable(text)
+    rows = lines_of(event).split("\n")
+    shown = "".join(rows) + line_of(event) + printable(text)
 
-    steering = {each for each in shown if unicodedata.category(each) in {"Cc", "Cs", "Zl", "Zp"}}
-    assert set() == steering | ({"\u202e", "\u2066", "\u200f"} & set(shown))
+    assert set() == {each for each in shown if unicodedata.category(each) in {"Cc", "Cs", "Zl", "Zp"}}
+    assert set() == {each for each in shown if unicodedata.bidirectional(each) in BIDI}
+    assert rows == lines_of(event).splitlines()

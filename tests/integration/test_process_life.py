@@ -1,0 +1,479 @@
+"""Processes that fork, end, and are killed: what they recorded is delivered, once."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import pytest
+
+from auditkit import AuditTrail
+from auditkit.testing import WorkOSDouble
+from auditkit.transports import WorkOSTransport
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+# What every process begins with: a trail on the test's directory that delivers to its double, `emit()` which
+# records one event and returns its id, `say()` which writes a line for the test and `hear()` which waits for
+# one of its.
+PRELUDE = """
+import atexit, json, os, signal, sys, threading
+directory, base_url, key = sys.argv[1:4]
+LATE = sys.argv[4:] == ["late"]
+
+def say(*words):
+    os.write(1, json.dumps(words).encode() + b"\\n")
+
+def hear():
+    return sys.stdin.readline().strip()
+
+def at_exit_after_auditkit():
+    pass
+
+if LATE:  # registered before auditkit's own handler, and so called after it
+    atexit.register(lambda: at_exit_after_auditkit())
+
+import auditkit
+from auditkit import Event
+from auditkit.transports import MemoryTransport, WorkOSTransport
+
+def emit(trail=auditkit):
+    event = Event("g", "user.login", "C", "a", "a", "t", "t", "1.1.1.1")
+    trail.emit(event)
+    return event.id
+
+def transport(**named):
+    return WorkOSTransport(key, base_url=base_url, **named)
+
+def wait_for(pid):
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+"""
+
+
+class Child:
+    """A process that runs a script and talks with the test by lines."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+        assert process.stdin is not None
+        assert process.stdout is not None
+        self._in, self._out = process.stdin, process.stdout
+
+    def heard(self) -> list[str]:
+        """Return the next line that it said."""
+        line = self._out.readline()
+        assert line, f"the process ended with {self._process.wait()}"
+        words: list[str] = json.loads(line)
+        return words
+
+    def tell(self, word: str = "go") -> None:
+        self._in.write(word + "\n")
+        self._in.flush()
+
+    def kill(self, number: int = signal.SIGKILL) -> None:
+        self._process.send_signal(number)
+        assert -number == self._process.wait()
+
+    def end(self) -> list[str]:
+        """Let it end; return all words that it said besides."""
+        self._in.close()
+        words = [word for line in self._out for word in json.loads(line)]
+        assert 0 == self._process.wait()
+        return words
+
+
+@pytest.fixture
+def workos() -> Iterator[WorkOSDouble]:
+    with WorkOSDouble() as double:
+        yield double
+
+
+@pytest.fixture
+def run(workos: WorkOSDouble, tmp_path: Path) -> Iterator[Callable[..., Child]]:
+    with ExitStack() as stack:
+
+        def run(script: str, *more: str) -> Child:
+            arguments = [str(tmp_path / "audit"), workos.base_url, workos.api_key, *more]
+            warnings = ["-W", "error", "-W", "ignore:This process:DeprecationWarning"]
+            process = subprocess.Popen(
+                [sys.executable, *warnings, "-c", PRELUDE + script, *arguments],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            stack.callback(_reap, process)
+            return Child(process)
+
+        yield run
+
+
+def _reap(process: subprocess.Popen[str]) -> None:
+    process.kill()
+    process.wait()
+    for pipe in (process.stdin, process.stdout):
+        assert pipe is not None
+        pipe.close()
+
+
+def deliver(workos: WorkOSDouble, directory: Path) -> None:
+    """Be the next process on the directory."""
+    trail = AuditTrail(WorkOSTransport(workos.api_key, base_url=workos.base_url), directory=directory)
+    assert trail.flush(timeout=20)
+    assert trail.shutdown()
+
+
+def arrivals(workos: WorkOSDouble) -> Counter[str]:
+    """Return how often each event was sent and accepted."""
+    return Counter(request.headers["idempotency-key"] for request in workos.requests)
+
+
+def once(ids: list[str]) -> Counter[str]:
+    return Counter(ids)
+
+
+# ---------------------------------------------------------------------- killed
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_killed_process_s_events_are_delivered_by_the_next(
+    run: Callable[..., Child], workos: WorkOSDouble, tmp_path: Path, number: int
+) -> None:
+    """What a process recorded before it was killed is delivered by the next one on the directory."""
+    child = run("""
+auditkit.configure(transport(), directory=directory, deliver=False)
+say(*[emit() for _ in range(50)])
+hear()
+""")
+    ids = child.heard()
+    child.kill(number)
+    deliver(workos, tmp_path / "audit")
+
+    assert once(ids) == arrivals(workos)
+
+
+def test_event_whose_answer_never_came_is_sent_again_with_its_key(
+    run: Callable[..., Child], workos: WorkOSDouble, tmp_path: Path
+) -> None:
+    """A process killed while its request is under way: the same event comes again, and counts once."""
+    child = run("""
+auditkit.configure(transport(concurrency=1), directory=directory)
+say(*[emit() for _ in range(3)])
+hear()
+""")
+    with workos.holding():
+        ids = child.heard()
+        workos.wait_for_requests(1)
+        child.kill()
+    deliver(workos, tmp_path / "audit")
+
+    assert {*ids} == {*arrivals(workos)}
+    assert 3 == len(workos.events)
+    assert 4 == len(workos.requests)
+    assert workos.requests[0].body == next(
+        request.body for request in workos.requests[1:] if request.headers == workos.requests[0].headers
+    )
+
+
+def test_process_killed_in_mid_load_loses_nothing(
+    run: Callable[..., Child], workos: WorkOSDouble, tmp_path: Path
+) -> None:
+    """A process killed while it records and delivers flat out: every event it told of arrives."""
+    child = run("""
+auditkit.configure(transport(), directory=directory)
+while True:
+    say(emit())
+""")
+    ids = [child.heard()[0] for _ in range(300)]
+    child.kill()
+    deliver(workos, tmp_path / "audit")
+
+    assert set() == {*ids} - {*arrivals(workos)}
+    assert {1} == {*arrivals(workos).values()} or 1 == max(0, len(workos.requests) - len(workos.events))
+
+
+# ---------------------------------------------------------------------- forks
+
+
+def test_forked_child_delivers_its_own(run: Callable[..., Child], workos: WorkOSDouble) -> None:
+    """A child forked from a process whose lanes run begins a journal of its own; both deliver, each its own."""
+    child = run("""
+auditkit.configure(transport(), directory=directory)
+ids = [emit() for _ in range(5)]
+pid = os.fork()
+if pid == 0:
+    say(*[emit() for _ in range(5)])
+    assert auditkit.stats().recorded == 5
+    assert auditkit.flush(20)
+    os._exit(0)
+assert wait_for(pid) == 0
+ids += [emit() for _ in range(5)]
+assert auditkit.flush(20)
+assert auditkit.stats().recorded == 10
+say(*ids)
+""")
+    ids = child.end()
+
+    assert 15 == len(ids)
+    assert once(ids) == arrivals(workos)
+
+
+def test_preloaded_application_forks_workers(run: Callable[..., Child], workos: WorkOSDouble) -> None:
+    """Configured before the fork, as with gunicorn --preload, each worker works with no hook of its own."""
+    child = run("""
+auditkit.configure(transport(), directory=directory)
+pids = []
+for _ in range(3):
+    pid = os.fork()
+    if pid == 0:
+        say(*[emit() for _ in range(4)])
+        sys.exit(0)  # the interpreter's exit, and what it delivers
+    pids.append(pid)
+assert [wait_for(pid) for pid in pids] == [0, 0, 0]
+""")
+    ids = child.end()
+
+    assert 12 == len(ids)
+    assert once(ids) == arrivals(workos)
+
+
+def test_fork_beside_threads_that_record(
+    run: Callable[..., Child], workos: WorkOSDouble, tmp_path: Path
+) -> None:
+    """Forked at any moment of threads that record and lanes that send, a child records and ends in time."""
+    child = run("""
+memory = MemoryTransport()
+trail = auditkit.configure([transport(), memory], directory=directory)
+ended = threading.Event()
+ids = []
+
+def work():
+    while not ended.is_set():
+        ids.append(emit())
+        memory.clear()
+
+threads = [threading.Thread(target=work) for _ in range(3)]
+for thread in threads:
+    thread.start()
+for _ in range(60):
+    pid = os.fork()
+    if pid == 0:
+        signal.alarm(20)  # a child that waits for a lock nobody holds is killed, and seen
+        say(emit())
+        os._exit(0)
+    assert wait_for(pid) == 0
+ended.set()
+for thread in threads:
+    thread.join()
+trail.shutdown(0)
+say(*ids)
+""")
+    ids = child.end()
+    deliver(workos, tmp_path / "audit")
+
+    assert {*ids} == {*arrivals(workos)}
+    assert len(ids) == len(workos.events)
+
+
+def test_fork_while_a_lane_sends(run: Callable[..., Child], workos: WorkOSDouble, tmp_path: Path) -> None:
+    """A fork in the middle of a request: the parent's goes on, and the child sends nothing of the parent's."""
+    child = run("""
+auditkit.configure(transport(concurrency=1), directory=directory)
+say(emit())
+hear()
+pid = os.fork()
+if pid == 0:
+    say(emit())
+    os._exit(0)
+say(str(wait_for(pid)))
+hear()
+assert auditkit.flush(20)
+""")
+    with workos.holding():
+        ids = child.heard()
+        workos.wait_for_requests(1)
+        child.tell()
+        ids += child.heard()
+        assert ["0"] == child.heard()
+    child.tell()
+    child.end()
+    deliver(workos, tmp_path / "audit")
+
+    assert once(ids) == arrivals(workos)
+
+
+def test_fork_while_locks_are_held(run: Callable[..., Child]) -> None:
+    """Locks that other threads hold at the fork are not held in the child: it records and flushes."""
+    child = run("""
+from auditkit import _current
+memory = MemoryTransport()
+trail = auditkit.configure(memory, directory=None)
+emit()
+held, release = threading.Barrier(2), threading.Event()
+reporter = trail._engine.reporter
+
+def hold():
+    with memory._lock, _current._lock, _current.reporter._lock, reporter._lock, trail._engine._ending:
+        held.wait()
+        release.wait()
+
+thread = threading.Thread(target=hold)
+thread.start()
+held.wait()
+pid = os.fork()
+if pid == 0:
+    signal.alarm(20)
+    emit()
+    trail.emit(None)
+    _current.install(None)
+    _current.resolve().shutdown()
+    os._exit(0 if trail.shutdown() and len(memory.events) == 2 else 1)
+say(str(wait_for(pid)))
+release.set()
+thread.join()
+""")
+
+    assert ["0"] == child.end()
+
+
+def test_receipt_in_a_forked_child(run: Callable[..., Child], workos: WorkOSDouble) -> None:
+    """A child cannot know what becomes of its parent's event, and says so at once."""
+    child = run("""
+auditkit.configure(transport(), directory=directory)
+receipt = auditkit.emit(Event("g", "user.login", "C", "a", "a", "t", "t", "1.1.1.1"))
+say()
+hear()
+pid = os.fork()
+if pid == 0:
+    try:
+        receipt.result(timeout=20)
+    except auditkit.ReceiptUnavailable as error:
+        say(str(error))
+    os._exit(0)
+assert wait_for(pid) == 0
+say("forked")
+receipt.result(timeout=20)
+""")
+    with workos.holding():
+        child.heard()
+        workos.wait_for_requests(1)
+        child.tell()
+        assert ["this is a forked child; the event is its parent's to deliver"] == child.heard()
+        assert ["forked"] == child.heard()
+    child.end()
+
+
+# ---------------------------------------------------------------------- the interpreter's exit
+
+
+def test_exit_delivers(run: Callable[..., Child], workos: WorkOSDouble) -> None:
+    """A script that just ends has delivered what it recorded."""
+    child = run("""
+auditkit.configure(transport(), directory=directory)
+say(*[emit() for _ in range(20)])
+""")
+
+    assert once(child.end()) == arrivals(workos)
+
+
+def test_exit_delivers_what_only_an_exit_handler_recorded(
+    run: Callable[..., Child], workos: WorkOSDouble, tmp_path: Path
+) -> None:
+    """The first event comes when no thread can be started any more (3.12): it is delivered all the same."""
+    child = run("""
+auditkit.configure(transport(), directory=directory)
+atexit.register(lambda: say(*[emit() for _ in range(5)]))
+""")
+    ids = child.end()
+
+    assert 5 == len(ids)
+    assert once(ids) == arrivals(workos)
+    assert [] == list((tmp_path / "audit" / "journal").iterdir())
+
+
+def test_exit_delivers_through_an_asynchronous_transport(run: Callable[..., Child], workos: WorkOSDouble) -> None:
+    """Where no thread can be started for its loop an asynchronous transport is served too."""
+    child = run("""
+plain = transport()
+
+class Asynchronous:
+    name, max_batch, concurrency, durable = "asynchronous", 1, 1, True
+
+    async def send(self, events):
+        plain.send(events)
+
+    async def close(self):
+        plain.close()
+
+auditkit.configure(Asynchronous(), directory=directory)
+atexit.register(lambda: say(*[emit() for _ in range(5)]))
+""")
+
+    assert once(child.end()) == arrivals(workos)
+
+
+@pytest.mark.parametrize("when", ["emit()", "atexit.register(emit)", "[emit(second), emit()]"])
+def test_exit_is_bounded(run: Callable[..., Child], workos: WorkOSDouble, tmp_path: Path, when: str) -> None:
+    """A destination that never answers holds the exit for the stated time at most, whichever thread waits."""
+    with workos.holding():
+        child = run(f"""
+import time
+os.environ["AUDITKIT_SHUTDOWN_TIMEOUT"] = "1"
+second = auditkit.AuditTrail(transport(), directory=directory + "-2")
+auditkit.configure(transport(), directory=directory)
+{when}
+say("ends")
+""")
+        assert ["ends"] == child.heard()
+        began = time.monotonic()
+        child.end()
+        took = time.monotonic() - began
+
+    assert took < 8  # the transport's own timeout is 30 s
+    deliver(workos, tmp_path / "audit")
+    assert 1 <= len(workos.events) <= 2
+
+
+def test_events_after_auditkit_s_own_exit_handler(
+    run: Callable[..., Child], workos: WorkOSDouble, tmp_path: Path
+) -> None:
+    """What is recorded after auditkit has closed is written down, and the next process delivers it."""
+    child = run(
+        """
+auditkit.configure(transport(), directory=directory)
+say(emit())
+
+def at_exit_after_auditkit():
+    say(emit(), emit())
+""",
+        "late",
+    )
+    ids = child.end()
+    before = arrivals(workos)
+    deliver(workos, tmp_path / "audit")
+
+    assert 3 == len(ids)
+    assert once(ids[:1]) == before
+    assert once(ids) == arrivals(workos)
+
+
+def test_exit_of_a_process_that_never_configured(run: Callable[..., Child], tmp_path: Path) -> None:
+    """Events recorded only at exit, with a trail that the environment describes, are in the ledger."""
+    child = run("""
+os.environ["AUDITKIT_DIRECTORY"] = directory
+atexit.register(emit)
+""")
+    child.end()
+    reader = run("""
+from auditkit.ledger import LedgerReader
+say(*[entry.event.action for entry in LedgerReader(directory).events()])
+""")
+
+    assert ["user.login"] == reader.end()
