@@ -14,7 +14,7 @@ import sys
 import threading
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from auditkit.clock import SystemClock, new_id
 from auditkit.draft import Draft, Scene
@@ -107,7 +107,7 @@ def descriptors_in(directory: Path) -> list[str]:
     found = []
     for each in Path("/proc/self/fd").iterdir():
         with suppress(OSError):  # the listing's own descriptor
-            target = os.readlink(each)
+            target = str(each.readlink())
             if target.startswith(f"{directory}/"):
                 found.append(target)
     return found
@@ -124,7 +124,7 @@ class Player:
         assert self._process.stdout is not None
         self._commands, self._answers = self._process.stdin, self._process.stdout
 
-    def __enter__(self) -> Player:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -276,7 +276,7 @@ class _Played:
             os.write(writer, json.dumps(act()).encode())
             os._exit(0)
         os.close(writer)
-        with open(reader, "rb") as file:  # noqa: PTH123  (a descriptor)
+        with open(reader, "rb") as file:
             said: dict[str, list[str]] = json.loads(file.read())
         os.waitpid(child, 0)
         return said

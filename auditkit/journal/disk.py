@@ -51,7 +51,7 @@ class DiskJournal:
         JournalUnavailable: The directory cannot be made or written; names the path and the remedy.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (collaborators, given by name)
         self,
         directory: Path,
         *,

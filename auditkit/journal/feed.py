@@ -47,7 +47,9 @@ class DiskFeed:
         clock: Time for dead letters.
     """
 
-    def __init__(self, root: Path, lane: str, *, durable: bool, keys: Keys, reporter: Reporter, clock: Clock) -> None:
+    def __init__(  # noqa: PLR0913  (collaborators, given by name)
+        self, root: Path, lane: str, *, durable: bool, keys: Keys, reporter: Reporter, clock: Clock
+    ) -> None:
         """Remember the lane, if it is a durable one."""
         self._root, self._lane, self._durable = root, lane, durable
         self._directory = root / "journal"
@@ -265,12 +267,7 @@ class DiskFeed:
         try:
             self._held[name] = Held(self._directory, name, self._keys, cursor)
         except FileNotFoundError:
-            if cursor is not None:
-                cursor.remove()
-            else:
-                self._refused.add(name)
-                message = f"{self._lane} was too slow for segment {name}, which was removed when the other lanes had it"
-                self._tell("missed", message, None, cause=self._lane)
+            self._gone(name, cursor)
         except BaseException as error:
             if cursor is not None:
                 cursor.close()
@@ -279,6 +276,15 @@ class DiskFeed:
             if path.exists():
                 self._refused.add(name)
             self._tell("unreadable_segment", f"segment {name} cannot be read: {error}", None, cause=name)
+
+    def _gone(self, name: str, cursor: Cursor | None) -> None:
+        """Learn that a segment was removed before this lane opened it: others that it waited for had passed it."""
+        if cursor is not None:  # this lane had passed it too, and the cursor is one that the claim has made
+            cursor.remove()
+            return
+        self._refused.add(name)
+        message = f"{self._lane} was too slow for segment {name}, which was removed when the other lanes had it"
+        self._tell("missed", message, None, cause=self._lane)
 
     def _finish(self, held: Held) -> None:
         try:

@@ -217,9 +217,9 @@ def resynchronise(data: bytes, previous: bytes, chain: Chain, *, offset: int = 0
     data = data.rstrip(b"\0")
     start = 0
     while start < len(data):
-        for frame in read_frames(data, previous, chain, start=start):
-            yield frame._replace(end=offset + frame.end)
-            start, previous = frame.end, frame.head
+        for frame in read_frames(data, previous, chain, start=start, offset=offset):
+            yield frame
+            start, previous = frame.end - offset, frame.head
         if start < len(data):
             found = _next_sound(data, start, previous, chain)
             if found is None:

@@ -176,7 +176,22 @@ class _Connection:
     def __init__(self, verify: ssl.SSLContext, proxy: httpx.Proxy | None) -> None:
         self.process = os.getpid()  # a child that used its parent's socket would mix both their answers
         self.transport = httpx.HTTPTransport(verify=verify, proxy=proxy, limits=_ONE)
-        self.close = weakref.finalize(self, self.transport.close)
+        self.close = weakref.finalize(self, _close, self.transport, self.process)
+
+
+_inherited: list[httpx.HTTPTransport] = []
+
+
+def _close(transport: httpx.HTTPTransport, process: int) -> None:
+    """Close a connection of this process; leave one of the parent's alone.
+
+    A fork ends all threads but one in the child, and with them their connections, before the child's first
+    line runs: to close one takes a lock that its thread may have held at the fork, for ever.
+    """
+    if process == os.getpid():
+        transport.close()
+    else:
+        _inherited.append(transport)
 
 
 class _Deadline:

@@ -114,9 +114,7 @@ def test_audited_call_end_to_end(workos: WorkOSDouble, tmp_path: Path) -> None:
     assert [entry.event.id] == keys(workos)
 
 
-def test_refused_event_is_a_dead_letter(
-    workos: WorkOSDouble, make: Callable[..., AuditTrail], tmp_path: Path
-) -> None:
+def test_refused_event_is_a_dead_letter(workos: WorkOSDouble, make: Callable[..., AuditTrail], tmp_path: Path) -> None:
     """What WorkOS refuses lies in the dead letters with its reason; its neighbours arrive."""
     trail = make(transport_to(workos, concurrency=1))
     body = {"message": "Validation failed", "errors": [{"field": "action", "code": "unknown"}]}

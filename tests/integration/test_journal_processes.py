@@ -292,7 +292,7 @@ except JournalUnavailable as error:
 """
 
 
-@pytest.mark.parametrize(("mode", "inside"), [(0o555, "audit"), (0o555, ""), (0o600, "")])
+@pytest.mark.parametrize("mode,inside", [(0o555, "audit"), (0o555, ""), (0o600, "")])
 def test_directory_without_permission_is_refused(mode: int, inside: str) -> None:
     """A place that this user may not write, or may not enter, is refused with its path and what to do."""
     with tempfile.TemporaryDirectory() as reachable:  # pytest's own directories are closed to others

@@ -244,18 +244,17 @@ assert [wait_for(pid) for pid in pids] == [0, 0, 0]
     assert once(ids) == arrivals(workos)
 
 
-def test_fork_beside_threads_that_record(
-    run: Callable[..., Child], workos: WorkOSDouble, tmp_path: Path
-) -> None:
+def test_fork_beside_threads_that_record(run: Callable[..., Child], workos: WorkOSDouble, tmp_path: Path) -> None:
     """Forked at any moment of threads that record and lanes that send, a child records and ends in time."""
     child = run("""
 memory = MemoryTransport()
 trail = auditkit.configure([transport(), memory], directory=directory)
-ended = threading.Event()
+permits = threading.Semaphore(0)
 ids = []
 
 def work():
-    while not ended.is_set():
+    for _ in range(400):
+        permits.acquire()
         ids.append(emit())
         memory.clear()
 
@@ -263,13 +262,13 @@ threads = [threading.Thread(target=work) for _ in range(3)]
 for thread in threads:
     thread.start()
 for _ in range(60):
+    permits.release(20)
     pid = os.fork()
     if pid == 0:
         signal.alarm(20)  # a child that waits for a lock nobody holds is killed, and seen
         say(emit())
         os._exit(0)
     assert wait_for(pid) == 0
-ended.set()
 for thread in threads:
     thread.join()
 trail.shutdown(0)

@@ -158,22 +158,25 @@ def test_configuration_as_told(tmp_path: Path) -> None:
         max_bytes=2**20,
     )
 
-    assert Settings(
-        transports=tuple(transports),
-        directory=tmp_path / "trail",
-        syncs_each=True,
-        ledger=False,
-        deliver=False,
-        raises=True,
-        on_error="user.failed",
-        denied=(KeyError,),
-        require=("actor",),
-        defaults=Defaults(group="7", actor=Actor("u", "U"), location="here"),
-        redact=("iban",),
-        expose=("token_count",),
-        max_bytes=2**20,
-        secrets=(b"a" * 16, b"b" * 16),
-    ) == settings
+    assert (
+        Settings(
+            transports=tuple(transports),
+            directory=tmp_path / "trail",
+            syncs_each=True,
+            ledger=False,
+            deliver=False,
+            raises=True,
+            on_error="user.failed",
+            denied=(KeyError,),
+            require=("actor",),
+            defaults=Defaults(group="7", actor=Actor("u", "U"), location="here"),
+            redact=("iban",),
+            expose=("token_count",),
+            max_bytes=2**20,
+            secrets=(b"a" * 16, b"b" * 16),
+        )
+        == settings
+    )
 
 
 def test_configuration_of_one_transport() -> None:
@@ -211,7 +214,16 @@ def test_secrets_are_not_shown() -> None:
 
 @pytest.mark.parametrize(
     "stated, disabled",
-    [(None, False), ("", False), ("0", False), ("false", False), ("No", False), (" off ", False), ("1", True), ("yes", True)],
+    [
+        (None, False),
+        ("", False),
+        ("0", False),
+        ("false", False),
+        ("No", False),
+        (" off ", False),
+        ("1", True),
+        ("yes", True),
+    ],
 )
 def test_disabled(stated: str | None, *, disabled: bool) -> None:
     """Recording is switched off by a word that means it."""
@@ -222,7 +234,17 @@ def test_disabled(stated: str | None, *, disabled: bool) -> None:
 
 @pytest.mark.parametrize(
     "stated, seconds",
-    [(None, 2.0), ("5", 5.0), ("0", 0.0), ("0.25", 0.25), ("-1", 2.0), ("nan", 2.0), ("inf", 2.0), ("soon", 2.0), ("", 2.0)],
+    [
+        (None, 2.0),
+        ("5", 5.0),
+        ("0", 0.0),
+        ("0.25", 0.25),
+        ("-1", 2.0),
+        ("nan", 2.0),
+        ("inf", 2.0),
+        ("soon", 2.0),
+        ("", 2.0),
+    ],
 )
 def test_exit_timeout(stated: str | None, seconds: float) -> None:
     """The interpreter's exit takes as long as was said, and never for ever."""
@@ -235,7 +257,8 @@ def test_every_refusal_is_tested() -> None:
     """Each message of configuration.py is met by a test above."""
     source = Path(configuration.__file__).read_text("utf-8")
     fixed = {
-        re.sub(r"\{[^}]*\}.*", "", text) for text in re.findall(r'raise ConfigurationError\(\s*f?"((?:[^"\\]|\\.)*)"', source)
+        re.sub(r"\{[^}]*\}.*", "", text)
+        for text in re.findall(r'raise ConfigurationError\(\s*f?"((?:[^"\\]|\\.)*)"', source)
     }
     met = [message for _, message in [*REFUSED, *REFUSED_TRANSPORTS]]
 

@@ -343,9 +343,7 @@ def test_stats_of_many_threads(make: Any) -> None:
     """No event is lost from the count when threads record at once."""
     memory = MemoryTransport()
     trail = make(memory, directory=None)
-    threads = [
-        threading.Thread(target=lambda: [trail.emit(an_event()) for _ in range(200)]) for _ in range(8)
-    ]
+    threads = [threading.Thread(target=lambda: [trail.emit(an_event()) for _ in range(200)]) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -367,7 +365,11 @@ def test_health_of_a_sound_trail(make: Any) -> None:
     "error, code, remedy",
     [
         (TemporaryFailure("503"), "failing", "see the destination's own status; everything is kept and tried again"),
-        (Paused("401"), "paused", "correct the destination's configuration; everything is kept, and tried again every minute"),
+        (
+            Paused("401"),
+            "paused",
+            "correct the destination's configuration; everything is kept, and tried again every minute",
+        ),
     ],
 )
 def test_health_of_a_failing_destination(make: Any, error: Exception, code: str, remedy: str) -> None:
@@ -382,7 +384,9 @@ def test_health_of_a_failing_destination(make: Any, error: Exception, code: str,
             receipt.result(timeout=0)
 
     text = f"scripted does not accept events: {error}"
-    assert (Problem(code=code, destination="scripted", since=since, text=text, remedy=remedy),) == trail.health().problems
+    assert (
+        Problem(code=code, destination="scripted", since=since, text=text, remedy=remedy),
+    ) == trail.health().problems
     clock.advance(60)
     transport.wait_for_calls(2)
     clock.advance(60)

@@ -141,7 +141,9 @@ def test_trail_without_sqlite_delivers(
 
     assert trail.flush()
     assert 1 == len(transport.events)
-    assert ["no_ledger: this Python has no sqlite3, so there is no ledger; install it, or configure ledger=False (ModuleNotFoundError)"] == caplog.messages
+    assert [
+        "no_ledger: this Python has no sqlite3, so there is no ledger; install it, or configure ledger=False (ModuleNotFoundError)"
+    ] == caplog.messages
 
 
 def test_trail_delivers_what_dead_processes_left(make: Callable[..., AuditTrail], tmp_path: Path) -> None:
@@ -270,9 +272,7 @@ def test_destinations_do_not_get_twice_what_they_had(make: Callable[..., AuditTr
     assert (0, 0) == (one.closed, two.closed)
 
 
-def test_actions_that_insist_fail_while_nothing_is_durable(
-    make: Callable[..., AuditTrail], tmp_path: Path
-) -> None:
+def test_actions_that_insist_fail_while_nothing_is_durable(make: Callable[..., AuditTrail], tmp_path: Path) -> None:
     """With on_audit_error="raise" an action is not run while its record would not last, and is again after that."""
     clock = DrivenClock()
     trail = make(directory=tmp_path / "trail", clock=clock, on_audit_error="raise")
@@ -382,7 +382,11 @@ def test_shutdown_says_what_is_lost(make: Callable[..., AuditTrail], tmp_path: P
 @pytest.mark.parametrize(
     "name, value, message",
     [
-        ("AUDITKIT_TRANSPORT", "workos", "AUDITKIT_TRANSPORT must be workos_audit_trail or workos_audit_logs, got 'workos'"),
+        (
+            "AUDITKIT_TRANSPORT",
+            "workos",
+            "AUDITKIT_TRANSPORT must be workos_audit_trail or workos_audit_logs, got 'workos'",
+        ),
         ("AUDITKIT_TRANSPORT", "workos_audit_trail", "WORKOS_API_KEY"),
         ("AUDITKIT_SECRET", "short", "secret must have at least 16 characters, got 5"),
     ],
@@ -446,9 +450,7 @@ def test_shutdown_by_two_threads(make: Callable[..., AuditTrail]) -> None:
     trail = make(transport)
     emit(trail, 20)
     ended: list[tuple[bool, int]] = []
-    threads = [
-        threading.Thread(target=lambda: ended.append((trail.shutdown(), transport.closed))) for _ in range(4)
-    ]
+    threads = [threading.Thread(target=lambda: ended.append((trail.shutdown(), transport.closed))) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -165,14 +165,14 @@ if not settings.configured:
     django.setup()
 
 
-class Writer(models.Model):
+class Writer(models.Model):  # type: ignore[misc]  # noqa: DJ008  (Django ships no types; nobody prints it)
     name = models.CharField(max_length=20)
 
     class Meta:
         app_label = "capture"
 
 
-class Book(models.Model):
+class Book(models.Model):  # type: ignore[misc]  # noqa: DJ008  (as above)
     title = models.CharField(max_length=20)
     writer = models.ForeignKey(Writer, on_delete=models.CASCADE)
 

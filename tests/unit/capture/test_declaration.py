@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
@@ -13,7 +13,7 @@ from auditkit import ActionType, AuditDefinitionError, AuditError, audited, ref
 from tests.unit.capture.builders import Author, Tweet, only
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
     from decimal import Decimal
 
     from auditkit.transports import MemoryTransport
@@ -66,14 +66,18 @@ def refusal(decorate: Callable[[], object]) -> str:
         (
             "update",
             "U",
-            "audited() of update: action must be a category and a name separated by a period, such as 'user.login', "
-            "got 'update'",
+            (
+                "audited() of update: action must be a category and a name separated by a period, such as 'user.login', "
+                "got 'update'"
+            ),
         ),
         (
             "tweet update.now",
             "U",
-            "audited() of update: action must be a category and a name separated by a period, such as 'user.login', "
-            "got 'tweet update.now'",
+            (
+                "audited() of update: action must be a category and a name separated by a period, such as 'user.login', "
+                "got 'tweet update.now'"
+            ),
         ),
         (5, "U", "audited() of update: action must be a str, got 5"),
         ("tweet.update", "X", "audited() of update: action_type must be 'C', 'R', 'U' or 'D', got 'X'"),
@@ -212,8 +216,10 @@ def test_names_are_texts(option: str, given: Any, told: str) -> None:
     [
         (
             {"a": [1]},
-            "metadata['a'] must be a str, bool, int, finite float, aware datetime, None, or one mapping of "
-            "these, got a value of type list",
+            (
+                "metadata['a'] must be a str, bool, int, finite float, aware datetime, None, or one mapping of "
+                "these, got a value of type list"
+            ),
         ),
         ({5: "a"}, None),
         ({"a": {"b": {"c": 1}}}, None),
@@ -253,7 +259,7 @@ def test_generators_are_refused() -> None:
         assert (
             f"audited() cannot record the generator {given.__qualname__}: it has no moment at which it is done; "
             "decorate the function that consumes it"
-        ) == refusal(lambda given=given: audited("tweet.read", "R")(given))
+        ) == refusal(functools.partial(audited("tweet.read", "R"), given))
     assert refusal(lambda: audited("tweet.read", "R")(Caller())).startswith("audited() cannot record the generator")
 
 

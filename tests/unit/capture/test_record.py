@@ -230,18 +230,24 @@ async def test_receipt_without_transport_is_done_once_recorded() -> None:
 REFUSED: list[tuple[dict[str, Any], str]] = [
     (
         {"action": "login"},
-        "record('login') could not be recorded (InvalidEventError: action must be a category and a name separated by a "
-        "period, such as 'user.login', got 'login')",
+        (
+            "record('login') could not be recorded (InvalidEventError: action must be a category and a name separated by a "
+            "period, such as 'user.login', got 'login')"
+        ),
     ),
     (
         {"action_type": "X"},
-        "record('user.login') could not be recorded (InvalidEventError: action_type must be 'C', 'R', 'U' or 'D', "
-        "got 'X')",
+        (
+            "record('user.login') could not be recorded (InvalidEventError: action_type must be 'C', 'R', 'U' or 'D', "
+            "got 'X')"
+        ),
     ),
     (
         {"occurred_at": datetime(2019, 5, 1)},  # noqa: DTZ001  (naive, to be refused)
-        "record('user.login') could not be recorded (InvalidEventError: occurred_at must be an aware datetime or an "
-        "ISO-8601 str with an offset, such as '2019-05-01T01:15:55.619355Z', got the naive time 2019-05-01T00:00:00)",
+        (
+            "record('user.login') could not be recorded (InvalidEventError: occurred_at must be an aware datetime or an "
+            "ISO-8601 str with an offset, such as '2019-05-01T01:15:55.619355Z', got the naive time 2019-05-01T00:00:00)"
+        ),
     ),
     ({"occurred_at": "yesterday"}, "InvalidEventError: occurred_at must be "),
     ({"id": "two words"}, "InvalidEventError: id must be "),

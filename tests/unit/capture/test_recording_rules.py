@@ -151,8 +151,10 @@ def test_update_that_changed_nothing_is_recorded_and_counted(
     assert [{}, {}] == [event.metadata for event in memory.events]
     assert {"unchanged": 2} == troubles()
     assert [
-        "unchanged: tweet.update changed nothing; if it did, the object was changed before the call: "
-        "capture it before that"
+        (
+            "unchanged: tweet.update changed nothing; if it did, the object was changed before the call: "
+            "capture it before that"
+        )
     ] == [each.getMessage() for each in caplog.records if "unchanged" in each.getMessage()]
 
 

@@ -148,7 +148,7 @@ def test_state_that_cannot_be_read_is_unknown_never_empty(memory: MemoryTranspor
 
     @audited("tweet.update", "U", capture=lambda: states[0])
     def update() -> None:
-        """Leave nothing to capture afterwards."""
+        states.clear()
 
     update()
 
@@ -209,7 +209,8 @@ def test_full_journal_in_memory_refuses_and_says_so(make: Callable[..., AuditTra
         def close(self) -> None: ...
 
     trail = make(Stuck())
-    trail._engine.ready().journal._max_records = 3  # rather than fill it with 65,536
+    journal: Any = trail._engine.ready().journal
+    journal._max_records = 3  # rather than fill it with 65,536
 
     @audited("tweet.update", "U", trail=trail)
     def update(number: int) -> int:
@@ -266,13 +267,17 @@ def raising_trail(memory: MemoryTransport, **settings: Any) -> None:
         ),
         (
             {"metadata": {"a": ref("tweet.nothing")}},
-            "metadata['a']=tweet.nothing of {name} could not be read: "
-            "'tweet.nothing': a value of type dict has no 'nothing'",
+            (
+                "metadata['a']=tweet.nothing of {name} could not be read: "
+                "'tweet.nothing': a value of type dict has no 'nothing'"
+            ),
         ),
         (
             {"target": object},
-            "target={text} of {name} could not be read: target must be an id, an (id, name) pair, a mapping with 'id', "
-            "or an object with pk or id, got a value of type object",
+            (
+                "target={text} of {name} could not be read: target must be an id, an (id, name) pair, a mapping with 'id', "
+                "or an object with pk or id, got a value of type object"
+            ),
         ),
         ({"before": fail}, "before={text} of {name} could not be read"),
     ],

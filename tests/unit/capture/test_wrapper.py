@@ -335,9 +335,9 @@ def test_threads_record_their_own_actor_and_state(memory: MemoryTransport) -> No
         assert event.parent_id is not None
         assert event.actor_id == sessions[event.parent_id].actor_id
         assert event.correlation_id == sessions[event.parent_id].correlation_id
-    for worker in range(workers):
+    for number in range(workers):
         assert [(f"name {turn}", f"name {turn + 1}") for turn in range(rounds)] == [
-            event.changes["name"] for event in renames if event.actor_id == f"user_{worker}"
+            event.changes["name"] for event in renames if event.actor_id == f"user_{number}"
         ]
 
 

@@ -11,9 +11,9 @@ from auditkit.cli.catching_up import catch_up, remembered
 from auditkit.ledger import LedgerReader
 
 
-def record(target: str, *, deliver: bool = True, secret: str | None = None) -> None:
+def record(target: str, *, deliver: bool = True, ledger: bool = True, secret: str | None = None) -> None:
     """Record one event in ./audit, and leave it in the journal unless it is to be delivered."""
-    trail = AuditTrail(directory="audit", deliver=deliver, secret=secret)
+    trail = AuditTrail(directory="audit", deliver=deliver, ledger=ledger, secret=secret)
     trail.emit(
         Event(
             group="acme", action="a.b", action_type="C", actor_name="ada", actor_id="ada",
@@ -56,7 +56,7 @@ def test_catch_up_writes_no_segment() -> None:
 
 def test_catch_up_begins_no_ledger() -> None:
     """A directory without a ledger gets none: the journal would keep every segment for it from then on."""
-    record("one", deliver=False)
+    record("one", ledger=False)
     before = contents()
 
     assert catch_up(Path("audit"), 10)

@@ -91,9 +91,7 @@ class Bench:
         return Dispatcher(self.transport, self.feed, clock=self.clock, reporter=self.reporter, **changes)
 
     def lane(self, **changes: Any) -> Lane:
-        return Lane(
-            self.transport, self.feed, self.journal, clock=self.clock, reporter=self.reporter, **changes
-        )
+        return Lane(self.transport, self.feed, self.journal, clock=self.clock, reporter=self.reporter, **changes)
 
 
 def run(dispatcher: Dispatcher) -> int:

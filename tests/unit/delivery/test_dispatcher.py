@@ -40,9 +40,7 @@ def test_dispatcher_keeps_what_failed() -> None:
     run(dispatcher)
     since = bench.clock.time_ns()
 
-    assert (
-        LaneStats(failures=1, pending=1, code="failing", trouble="busy", since_ns=since) == dispatcher.stats()
-    )
+    assert LaneStats(failures=1, pending=1, code="failing", trouble="busy", since_ns=since) == dispatcher.stats()
     bench.clock.advance(0.2)
     assert 0 == run(dispatcher)
     bench.clock.advance(0.05)

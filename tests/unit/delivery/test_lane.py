@@ -146,9 +146,7 @@ def test_lane_stays_alone_while_sending_is_fast(start: Callable[..., Lane]) -> N
     assert 1 == len(threads_of(lane))
 
 
-def test_lane_goes_on_where_nobody_can_be_hired(
-    start: Callable[..., Lane], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_lane_goes_on_where_nobody_can_be_hired(start: Callable[..., Lane], monkeypatch: pytest.MonkeyPatch) -> None:
     """Where no further thread is to be had, those that there are go on."""
     bench = Bench(ScriptedTransport(otherwise=lambda events: bench.clock.advance(0.01), concurrency=8))
     lane = start(bench)

@@ -78,7 +78,9 @@ def test_receipt_waits_for_the_one_that_is_late() -> None:
 
 def test_receipt_gives_up_at_its_timeout() -> None:
     """A timeout is a TimeoutError that says how it stands."""
-    with pytest.raises(TimeoutError, match="^event e1 was not delivered within 0 s; it is recorded, and delivery goes on$"):
+    with pytest.raises(
+        TimeoutError, match="^event e1 was not delivered within 0 s; it is recorded, and delivery goes on$"
+    ):
         receipt(Told(False)).result(timeout=0)
 
 

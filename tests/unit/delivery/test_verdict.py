@@ -61,7 +61,9 @@ def test_verdict_of_pause(chance: float, wait: float) -> None:
     assert (Action.PAUSE, wait, wait, "key") == (verdict.action, verdict.wait, verdict.hold, verdict.reason)
 
 
-@pytest.mark.parametrize("ago, action", [(RECENT - 0.1, Action.RETRY), (RECENT, Action.PAUSE), (math.inf, Action.PAUSE)])
+@pytest.mark.parametrize(
+    "ago, action", [(RECENT - 0.1, Action.RETRY), (RECENT, Action.PAUSE), (math.inf, Action.PAUSE)]
+)
 def test_verdict_of_pause_among_accepted_events(ago: float, action: Action) -> None:
     """A destination that accepted another event within the last minute is not misconfigured."""
     assert action is judge(Attempt(error=Paused("key"), accepted_ago=ago)).action

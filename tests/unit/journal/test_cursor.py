@@ -49,7 +49,7 @@ def test_damaged_copy_is_none(progress: Progress, at: int, change: int) -> None:
     assert Progress.decode(bytes(data)) in (None, progress)
 
 
-@pytest.mark.parametrize(("index", "has"), [(4, True), (5, False), (6, True), (7, False), (5000, False)])
+@pytest.mark.parametrize("index,has", [(4, True), (5, False), (6, True), (7, False), (5000, False)])
 def test_progress_knows_what_is_acknowledged(index: int, has: bool) -> None:  # noqa: FBT001  (a table's column)
     """Before its place everything is acknowledged, beyond it what the window says."""
     assert has == Progress(index=5, ahead=0b10).has(index)

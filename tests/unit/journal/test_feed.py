@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,12 +16,19 @@ from auditkit.journal.cursor import Cursor
 from auditkit.journal.feed import HELD_AT_ONCE
 from auditkit.reporting import Reporter
 from tests.journals import (
-    CLOCK, deliver_all, descriptors_in, draft, ids, open_journal, segments, take_all, write,
+    CLOCK,
+    deliver_all,
+    descriptors_in,
+    draft,
+    ids,
+    open_journal,
+    segments,
+    take_all,
+    write,
 )  # fmt: skip
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from auditkit.journal.feed import DiskFeed
 
@@ -200,7 +208,7 @@ def test_cursor_of_a_removed_segment_goes_unless_it_is_held(audit: Path) -> None
 @contextmanager
 def unwritable(cursor: Path) -> Iterator[None]:
     """Have this process' descriptors of a file refuse every write."""
-    numbers = [int(each) for each in os.listdir("/proc/self/fd") if _target(each) == str(cursor)]
+    numbers = [int(each.name) for each in Path("/proc/self/fd").iterdir() if os.path.realpath(each) == str(cursor)]
     kept = [os.dup(number) for number in numbers]
     readonly = os.open(cursor, os.O_RDONLY)
     for number in numbers:
@@ -212,13 +220,6 @@ def unwritable(cursor: Path) -> Iterator[None]:
             os.dup2(each, number)
         for each in (*kept, readonly):
             os.close(each)
-
-
-def _target(number: str) -> str:
-    try:
-        return os.readlink(f"/proc/self/fd/{number}")
-    except OSError:
-        return ""
 
 
 def test_cursor_that_cannot_be_written_is_told(audit: Path, reporter: Reporter) -> None:

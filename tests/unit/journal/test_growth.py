@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -25,8 +25,8 @@ class _Staged:
     def __enter__(self) -> bool:
         return self._real.__enter__()
 
-    def __exit__(self, *error: Any) -> None:
-        self._real.__exit__(*error)
+    def __exit__(self, *_: object) -> None:
+        self._real.__exit__(None, None, None)
 
     def notify_all(self) -> None:
         self._real.notify_all()
