@@ -10,17 +10,23 @@ import inspect
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
 from auditkit.capture.annotations import check_segments, class_of
 from auditkit.capture.attribute import WAYS, NotLoaded
 from auditkit.errors import AuditDefinitionError
 
-if TYPE_CHECKING:
-    from auditkit.capture.call import Call
 
-# Reads a value from a call.
-Reader = Callable[["Call"], Any]
+class Readable(Protocol):
+    """What a reference reads: a call, before or after it has ended."""
+
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    result: Any
+    error: BaseException | None
+
+
+Reader = Callable[[Readable], Any]
 
 _PATH: Final = re.compile(r"[^\W\d]\w*(\.\w+)*")
 _LATE: Final = ("result", "error")
@@ -91,7 +97,7 @@ class Parameters:
         if parameter.kind is parameter.KEYWORD_ONLY:
             return lambda call: _given(call.kwargs.get(name, parameter.default), name)
 
-        def read(call: Call) -> Any:
+        def read(call: Readable) -> Any:
             try:
                 return call.args[index]
             except IndexError:  # what is positional only is never found by its name: that is another argument's
@@ -155,12 +161,12 @@ def compile_reference(parameters: Parameters, path: object, option: str) -> Comp
 
 
 def _read_late(name: str) -> Reader:
-    def read_result(call: Call) -> Any:
+    def read_result(call: Readable) -> Any:
         if call.error is not None:
             raise Unavailable("there is no result")
         return call.result
 
-    def read_error(call: Call) -> Any:
+    def read_error(call: Readable) -> Any:
         if call.error is None:
             raise Unavailable("there is no error")
         return call.error
@@ -172,7 +178,7 @@ def _follow(read: Reader, rest: list[str], path: str) -> Reader:
     if len(rest) == 1:  # the usual case, without a loop
         (only,) = rest
 
-        def follow_one(call: Call) -> Any:
+        def follow_one(call: Readable) -> Any:
             value = read(call)
             try:
                 return WAYS[type(value)](value, only)
@@ -181,7 +187,7 @@ def _follow(read: Reader, rest: list[str], path: str) -> Reader:
 
         return follow_one
 
-    def follow(call: Call) -> Any:
+    def follow(call: Readable) -> Any:
         value = read(call)
         for segment in rest:
             try:
@@ -216,7 +222,7 @@ def compile_callable(parameters: Parameters, function: Callable[..., Any], optio
     taken = [parameter.name for parameter in wanted if _is_taken(parameter, available, f"{where}: {text}")]
     readers = [(name, parameters.reader(name) if name in parameters.names else _READ_IF_THERE[name]) for name in taken]
 
-    def read(call: Call) -> Any:
+    def read(call: Readable) -> Any:
         value = function(**{name: reader(call) for name, reader in readers})
         if inspect.iscoroutine(value):
             value.close()

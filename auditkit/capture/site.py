@@ -39,14 +39,11 @@ class Site:
         self.wrapped = wrapped
         self.declared = declared
         self.given = given
-        self._combined: tuple[Redactor, Redactor] | None = None  # a trail's rules, and these with the declaration's
+        self._combined: tuple[Redactor, Redactor] | None = None  # a trail's rules, and with the declaration's names
         self._failing: Declaration | None = None  # what a raising call is recorded as, where that is another action
 
-    def _redactor(self, trail: Recorder) -> Redactor:
+    def _redactor(self, rules: Redactor) -> Redactor:
         """Return the trail's rules with the declaration's own names."""
-        rules = trail.redactor
-        if not self.declared.redact:
-            return rules
         if self._combined is None or self._combined[0] is not rules:
             self._combined = (rules, rules.with_names(self.declared.redact))
         return self._combined[1]
@@ -89,7 +86,8 @@ class Site:
         """
         trail = call.trail
         try:
-            trail.write(compose(call, self._redactor(trail)))
+            rules = trail.redactor
+            trail.write(compose(call, self._redactor(rules) if call.declared.redact else rules))
         except Exception as error:  # noqa: BLE001  (nothing of auditkit's own may reach the application)
             self._could_not(call, error)
         trouble, result = call.trouble, call.result
@@ -115,7 +113,8 @@ class Site:
         trail = call.trail
         try:
             outcome = outcome or (DENIED if isinstance(error, trail.denied) else FAILURE)
-            trail.write(compose(call, self._redactor(trail), {"outcome": outcome, "error": type(error).__name__}))
+            told = {"outcome": outcome, "error": type(error).__name__}
+            trail.write(compose(call, self._redactor(trail.redactor), told))
         except Exception as trouble:  # noqa: BLE001  (nothing of auditkit's own may reach the application)
             self._could_not(call, trouble)
         if call.trouble and self._raises(trail):

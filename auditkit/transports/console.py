@@ -53,4 +53,3 @@ class ConsoleTransport:
 
     def __repr__(self) -> str:
         return f"<ConsoleTransport {self.name!r}>"
-

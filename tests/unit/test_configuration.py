@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,6 +15,9 @@ from auditkit.errors import ConfigurationError
 from auditkit.event import Actor
 from auditkit.testing import ScriptedTransport
 from auditkit.transports import MemoryTransport, WorkOSTransport
+
+if TYPE_CHECKING:
+    from auditkit.protocols import Transport
 
 
 def settle(transport: object = None, **changes: Any) -> Settings:
@@ -140,7 +143,7 @@ def test_configuration_by_default() -> None:
 
 def test_configuration_as_told(tmp_path: Path) -> None:
     """Every argument is honoured."""
-    transports = [ScriptedTransport(name="a"), MemoryTransport()]
+    transports: list[Transport] = [ScriptedTransport(name="a"), MemoryTransport()]
     settings = settle(
         transports,
         directory=tmp_path / "x" / ".." / "trail",

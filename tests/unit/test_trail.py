@@ -236,9 +236,14 @@ def test_receipt_where_another_process_delivers(make: Any, tmp_path: Any) -> Non
 
 def test_always_syncs_each_event(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """With fsync="always" an event is on the device when emit returns."""
-    synced: list[bool] = []
+    synced: list[int] = []
     sync = files.sync
-    monkeypatch.setattr(files, "sync", lambda descriptor: (synced.append(True), sync(descriptor))[1])
+
+    def seen(descriptor: int) -> None:
+        synced.append(descriptor)
+        sync(descriptor)
+
+    monkeypatch.setattr(files, "sync", seen)
     trail = make(fsync="always")
     trail.emit(an_event())
 

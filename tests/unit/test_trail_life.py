@@ -11,9 +11,10 @@ import auditkit
 from auditkit import AuditTrail, _current, audited
 from auditkit.delivery import LaneStats
 from auditkit.errors import JournalFull, JournalUnavailable, RecordingFailed, Rejected, TemporaryFailure
+from auditkit.journal import MemoryJournal
 from auditkit.ledger import LedgerReader
 from auditkit.testing import DrivenClock, ScriptedTransport
-from auditkit.trail import engine, process_wide
+from auditkit.trail import process_wide
 from tests.unit.transports.examples import an_event
 
 if TYPE_CHECKING:
@@ -299,7 +300,7 @@ def test_memory_s_overflow_is_counted(
 ) -> None:
     """While the directory cannot be opened memory is bounded: the oldest events go, counted as lost."""
     monkeypatch.setattr("auditkit.trail.refuge._GIVEN_UP", 10)
-    monkeypatch.setattr("auditkit.trail.works.MemoryJournal", lambda: engine.MemoryJournal(max_records=100))
+    monkeypatch.setattr("auditkit.trail.works.MemoryJournal", lambda: MemoryJournal(max_records=100))
     clock = DrivenClock()
     trail = make(directory=tmp_path / "trail", clock=clock)
     (tmp_path / "trail").rmdir()
@@ -317,7 +318,7 @@ def test_memory_keeps_what_destinations_wait_for(
     make: Callable[..., AuditTrail], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where a destination has not accepted the oldest events, new ones are refused, and told."""
-    monkeypatch.setattr("auditkit.trail.works.MemoryJournal", lambda: engine.MemoryJournal(max_records=10))
+    monkeypatch.setattr("auditkit.trail.works.MemoryJournal", lambda: MemoryJournal(max_records=10))
     transport = ScriptedTransport()
     trail = make(transport, directory=tmp_path / "trail")
     (tmp_path / "trail").rmdir()

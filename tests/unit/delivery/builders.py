@@ -9,7 +9,6 @@ from auditkit.delivery.dispatcher import Dispatcher
 from auditkit.delivery.lane import Lane
 from auditkit.encoding import draft_of
 from auditkit.journal import MemoryJournal
-from auditkit.protocols import Record
 from auditkit.reporting import Reporter
 from auditkit.testing import DrivenClock, ScriptedTransport
 from tests.unit.transports.examples import an_event
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
     from auditkit.event import Event
     from auditkit.journal.memory import MemoryFeed
-    from auditkit.protocols import Position
+    from auditkit.protocols import Position, Record
 
 
 class BrokenFeed:

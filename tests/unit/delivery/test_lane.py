@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from auditkit.delivery.lane import Lane
     from auditkit.event import Event
 
-Start = "Callable[[Bench], Lane]"
-
 
 @pytest.fixture
 def stack() -> Iterator[ExitStack]:
@@ -275,11 +273,16 @@ def test_drain_without_threads_waits_for_a_retry_that_can_be_made() -> None:
     bench = Bench(ScriptedTransport(TemporaryFailure("busy", retry_after=1)))
     bench.record()
     lane = bench.lane()
-    clock = threading.Thread(target=lambda: (bench.transport.wait_for_calls(1), bench.clock.advance(1)))
-    clock.start()
+
+    def drive() -> None:
+        wait_for_failures(lane, 1)
+        bench.clock.advance(1)
+
+    driver = threading.Thread(target=drive)
+    driver.start()
 
     assert lane.drain(bench.clock.monotonic() + 2)
-    clock.join()
+    driver.join()
 
 
 def test_drain_without_threads_gives_up() -> None:
@@ -391,11 +394,11 @@ def test_wait_ends_with_the_attempt(start: Callable[..., Lane]) -> None:
     lane = start(bench)
     bench.record(2)
     first, second = bench.positions
-    bench.transport.wait_for_calls(2)
+    with lane._state:
+        assert lane._state.wait_for(lambda: lane.stats().dead_letters, 10)
     lane.wait(first, 60)
     with pytest.raises(DeliveryRejected):
-        for _ in range(3):
-            lane.wait(second, 60)
+        lane.wait(second, 60)
 
     assert lane.fate(first)
     assert 2 == len(called_ids(bench.transport))

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
 from auditkit.delivery import Followed, Nobody, Receipt, Watch
 from auditkit.errors import DeliveryRejected, ReceiptUnavailable, Rejected
-from auditkit.protocols import Position
 from auditkit.testing import DrivenClock, ScriptedTransport
 from tests.unit.delivery.builders import Bench, run
 
-PLACE: Position = ("segment", 3)
+if TYPE_CHECKING:
+    from auditkit.protocols import Position
+
+PLACE: Final[Position] = ("segment", 3)
 
 
 class Told:
