@@ -176,7 +176,12 @@ def _directory(given: object) -> Path | None:
         return None
     path = os.fspath(given) if isinstance(given, str | os.PathLike) else ""
     if isinstance(path, str) and path and "\0" not in path:
-        return Path(os.path.abspath(path))  # noqa: PTH100  (not resolve: a symlink must be seen later)
+        try:
+            return Path(os.path.abspath(path))  # noqa: PTH100  (not resolve: a symlink must be seen later)
+        except FileNotFoundError:
+            raise ConfigurationError(
+                f"directory must be absolute where the working directory is gone, got {path!r}"
+            ) from None
     raise ConfigurationError(f"directory must be a path or None, got {describe(given)}")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from contextlib import ExitStack, contextmanager
 from operator import attrgetter
 from pathlib import Path
@@ -93,6 +94,9 @@ class Everywhere:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Prepare the process, and reach docs/ and README.md."""
+    # Run in a shell's background, as in .ci/run, we were started with interrupts ignored, and every process that a
+    # test starts and interrupts would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     config.pluginmanager.register(Everywhere(), "auditkit-everywhere")
     # A child process imports the auditkit that its test imported, wherever it runs.
     imported_from = str(Path(auditkit.__file__).resolve().parent.parent)

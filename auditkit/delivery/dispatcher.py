@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import threading
+from collections import deque
 from typing import TYPE_CHECKING
 
 from auditkit.delivery.schedule import Batch, Schedule
 from auditkit.delivery.sender import Sender
 from auditkit.delivery.tally import LaneStats, Tally
-from auditkit.delivery.verdict import Action, Verdict, judge
+from auditkit.delivery.verdict import DONE, Action, Verdict, judge
 from auditkit.errors import DeliveryRejected
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from auditkit.reporting import Reporter
 
 SCAN_INTERVAL = 5.0  # seconds between looks for segments that nobody delivers
+_AHEAD = 64  # records taken from the feed at once: half its cost lies in the asking
 _AGAIN = 60.0  # seconds after which what failed on our own side is tried again
 
 
@@ -37,7 +39,9 @@ class Dispatcher:
         already: Ids of events that it accepted from another journal; they are acknowledged and not sent.
 
     Attributes:
-        state: The lock of everything here and of the feed; notified whenever an attempt has ended.
+        state: The lock of everything here and of the feed; notified when an attempt has ended, if anybody waits.
+        watchers: How many wait for the end of any attempt.
+        marks: What the others wait for.
         took: Seconds that the last send took.
     """
 
@@ -54,6 +58,8 @@ class Dispatcher:
         self.name = transport.name
         self.state = threading.Condition()
         self.took = 0.0
+        self.watchers = 0
+        self.marks: list[int] = []
         self.schedule = Schedule()
         self._max_batch = transport.max_batch
         self._sender = Sender(transport)
@@ -61,6 +67,7 @@ class Dispatcher:
         self._clock, self._reporter = clock, reporter
         self._already = set(already)
         self._tally = Tally()
+        self._ahead: deque[Record] = deque()  # taken from the feed, and not chosen yet
         self._next_scan = -math.inf
         self._blind = False  # whether the last look at the journal failed
         self._closed = False
@@ -92,20 +99,24 @@ class Dispatcher:
             self._blind = False
 
     def _take(self) -> Sequence[Record]:
+        if len(self._ahead) < self._max_batch:
+            self._read_ahead()
+        return [self._ahead.popleft() for _ in range(min(self._max_batch, len(self._ahead)))]
+
+    def _read_ahead(self) -> None:
         try:
-            records = self._feed.take(self._max_batch)
+            records = self._feed.take(max(self._max_batch, _AHEAD))
         except Exception as error:  # noqa: BLE001  (as in scan)
             self._blind = True
             self._report("read_failed", f"{self.name} cannot read the journal", error)
-            return ()
-        return self._without_known(records) if self._already else records
+        else:
+            self._ahead.extend(self._without_known(records) if self._already else records)
 
     def _without_known(self, records: Sequence[Record]) -> Sequence[Record]:
         known = [record for record in records if record.event.id in self._already]
         if known:
             self._already.difference_update(record.event.id for record in known)
-            done = Verdict(action=Action.DONE)
-            self.schedule.queue(Batch(known, concluded=done, number=self.schedule.taken), -math.inf)
+            self.schedule.queue(Batch(known, concluded=DONE, number=self.schedule.taken), -math.inf)
             self.schedule.taken += len(known)
         return [record for record in records if record not in known]
 
@@ -129,7 +140,9 @@ class Dispatcher:
                 self.schedule.queue(batch, now + _AGAIN)
                 self._report("lane_failed", f"{self.name} failed on our own side; its events are kept", trouble)
             finally:
-                self.state.notify_all()
+                # Not after each: who drains a lane would fight its thread over the interpreter for every event.
+                if error is not None or self.watchers or any(self.schedule.taken >= mark for mark in self.marks):
+                    self.state.notify_all()
         return error
 
     def _send(self, batch: Batch) -> BaseException | None:
@@ -140,15 +153,16 @@ class Dispatcher:
         return None
 
     def _settle(self, batch: Batch, error: BaseException | None, now: float) -> None:
-        if batch.concluded:
+        if batch.concluded is not None:
             self._conclude(batch, batch.concluded)
             return
-        verdict = judge(self.schedule.attempt(batch, error, now, self._clock.random()))
-        if verdict.action is Action.DONE:
+        if error is None:
             self.schedule.accepted(now)
             self._tally.accepted()
-            self._conclude(batch, verdict)
-        elif verdict.action is Action.HALVE:
+            self._conclude(batch, DONE)
+            return
+        verdict = judge(self.schedule.attempt(batch, error, now, self._clock.random()))
+        if verdict.action is Action.HALVE:
             self.schedule.halve(batch, now)
         elif verdict.action is Action.BURY:
             self._bury(batch, verdict)
@@ -159,7 +173,7 @@ class Dispatcher:
         """Acknowledge, and only then count: what cannot be acknowledged is still pending."""
         batch.concluded = verdict
         self._feed.acknowledge(batch.positions)
-        if verdict.action is Action.DONE:
+        if verdict is DONE:
             self._tally.delivered(len(batch.records))
         else:
             self._tally.buried(batch.positions, verdict.reason)
@@ -232,7 +246,7 @@ class Dispatcher:
             if self._closed:
                 return
             if not self.left():
-                self._take()  # over the ends of segments: then those can be removed
+                self._read_ahead()  # over the ends of segments: then those can be removed
             self._left_behind = self._pending()
             self._closed = True
             self._feed.close()

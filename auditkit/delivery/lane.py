@@ -159,11 +159,13 @@ class Lane:
             self._dispatcher.schedule.hurry()
             self._dispatcher.scan(eager=True)
             mark = self._dispatcher.mark()
+            self._dispatcher.marks.append(mark)
         self.wake()
         try:
             yield mark
         finally:
             with self._state:
+                self._dispatcher.marks.remove(mark)
                 self._urgent -= 1
 
     def drained(self, mark: int, deadline: float) -> bool:
@@ -266,8 +268,12 @@ class Lane:
     def wait(self, position: Position, timeout: float) -> None:
         """Wait until an attempt has ended and the event may be delivered, at most ``timeout`` seconds."""
         with self._state:
-            if not self.fate(position):
-                self._state.wait(timeout)
+            self._dispatcher.watchers += 1
+            try:
+                if not self.fate(position):
+                    self._state.wait(timeout)
+            finally:
+                self._dispatcher.watchers -= 1
 
     def stats(self) -> LaneStats:
         """Return what became of this destination's events in this process."""

@@ -138,7 +138,7 @@ class Schedule:
 
     # ------------------------------------------------------------------ learning
 
-    def attempt(self, batch: Batch, error: BaseException | None, now: float, chance: float) -> Attempt:
+    def attempt(self, batch: Batch, error: BaseException, now: float, chance: float) -> Attempt:
         """Return what is known of an attempt that ended now."""
         return Attempt(
             error=error,

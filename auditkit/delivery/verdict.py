@@ -45,12 +45,15 @@ class Verdict:
     reason: str = ""
 
 
+DONE = Verdict(action=Action.DONE)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
     """What is known when an attempt has ended.
 
     Attributes:
-        error: What ``send`` raised, or None.
+        error: What ``send`` raised; an attempt that raised nothing needs no judgement, it is `DONE`.
         size: How many events it took.
         failures: How often these events failed before.
         blocks: How many attempts of any events failed before, with none accepted since.
@@ -60,7 +63,7 @@ class Attempt:
         chance: A number in [0, 1) for the jitter.
     """
 
-    error: BaseException | None
+    error: BaseException
     size: int = 1
     failures: int = 0
     blocks: int = 0
@@ -78,8 +81,6 @@ def judge(attempt: Attempt) -> Verdict:
     others are accepted wait alone, so that they hold nobody back.
     """
     error = attempt.error
-    if error is None:
-        return Verdict(action=Action.DONE)
     reason = reason_of(error)
     if isinstance(error, Rejected):
         return Verdict(action=_apart(attempt), reason=reason)

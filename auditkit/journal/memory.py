@@ -47,13 +47,16 @@ class MemoryJournal:
             JournalFull: Too many wait.
         """
         with self._lock:
-            self.ensure_room()
+            if len(self._drafts) >= self._max_records:
+                self.ensure_room()
             index = next(self._indexes)
-            self._drafts[index] = draft
+            if self._feeds:
+                self._drafts[index] = draft
+            else:  # nobody will ask for it; a signal handler may have recorded a later one meanwhile
+                self._first = max(self._first, index + 1)
             self._growth.number += 1
-            if not self._feeds:  # nobody will ask for it
-                self.trim()
-        self._growth.tell()
+        if self._growth.waiting:
+            self._growth.tell()
         return (_SEGMENT, index)
 
     def ensure_room(self) -> None:

@@ -106,7 +106,12 @@ def from_environment() -> AuditTrail:
         wrong.append(error)
         secret = None
     directory = os.environ.get("AUDITKIT_DIRECTORY") or DIRECTORY
-    trail = AuditTrail.of(configuration.settle(transport, directory=directory, secret=secret))
+    try:
+        settings = configuration.settle(transport, directory=directory, secret=secret)
+    except ConfigurationError as error:  # without it there is only memory
+        wrong.append(error)
+        settings = configuration.settle(transport, directory=None, secret=secret)
+    trail = AuditTrail.of(settings)
     for each in wrong:
         trail.trouble("environment", f"{each}; the trail goes on without it", cause=str(each))
     return trail

@@ -155,7 +155,7 @@ def test_processes_that_write_the_same_events_write_each_once(tmp_path: Path) ->
     assert_sound(tmp_path / "audit", count=400)
 
 
-@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="looks at /proc")  # noqa: PTH112
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="looks at /proc")
 def test_fork_carries_nothing_of_a_batch(tmp_path: Path) -> None:
     """A process that forks while its ledger writes gives its children no descriptor, and they write too."""
     assert 0 == run(FORKS, tmp_path / "audit")

@@ -256,6 +256,22 @@ def test_exit_timeout(stated: str | None, seconds: float) -> None:
     assert seconds == configuration.exit_timeout(environment)
 
 
+GONE = "directory must be absolute where the working directory is gone, got 'audit'"
+
+
+def test_relative_directory_needs_a_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the process's own directory was removed, a relative one is refused, and an absolute one is not."""
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    with pytest.raises(ConfigurationError) as caught:
+        settle(directory="audit")
+
+    assert GONE == str(caught.value)
+    assert tmp_path == settle(directory=tmp_path).directory
+
+
 def test_every_refusal_is_tested() -> None:
     """Each message of configuration.py is met by a test above."""
     source = Path(configuration.__file__).read_text("utf-8")
@@ -263,6 +279,6 @@ def test_every_refusal_is_tested() -> None:
         re.sub(r"\{[^}]*\}.*", "", text)
         for text in re.findall(r'raise ConfigurationError\(\s*f?"((?:[^"\\]|\\.)*)"', source)
     }
-    met = [message for _, message in [*REFUSED, *REFUSED_TRANSPORTS]]
+    met = [message for _, message in [*REFUSED, *REFUSED_TRANSPORTS, (None, GONE)]]
 
     assert [] == [text for text in fixed if not any(text in message for message in met)]

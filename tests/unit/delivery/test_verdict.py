@@ -16,7 +16,6 @@ from auditkit.delivery.verdict import (
     RECENT,
     Action,
     Attempt,
-    Verdict,
     asked_of,
     judge,
     reason_of,
@@ -25,11 +24,6 @@ from auditkit.delivery.verdict import (
 from auditkit.errors import DeliveryError, Paused, Rejected, TemporaryFailure
 
 CHANCES = st.floats(min_value=0, max_value=1, exclude_max=True)
-
-
-def test_verdict_of_success() -> None:
-    """What was accepted is done."""
-    assert Verdict(action=Action.DONE) == judge(Attempt(error=None))
 
 
 @pytest.mark.parametrize("error", [Rejected("no"), Rejected()])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import shutil
@@ -276,11 +277,16 @@ def test_append_inside_an_append_is_written_by_the_outer_one(audit: Path) -> Non
 
 @contextmanager
 def on_alarm(handler: object) -> Iterator[None]:
-    """Have a handler for alarms, which come one at a time: see `alarm`."""
+    """Have a handler for alarms, which come one at a time: see `alarm`.
+
+    No garbage is collected meanwhile: others have callbacks for that, and a handler that raises would raise in them.
+    """
     old = signal.signal(signal.SIGALRM, handler)  # type: ignore[arg-type]  # a handler
+    gc.disable()
     try:
         yield
     finally:
+        gc.enable()
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, old)
 

@@ -128,7 +128,7 @@ def test_json_lines_that_cannot_be_opened_are_paused(tmp_path: Path) -> None:
     assert path.read_bytes().count(b"\n") == 1
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")  # noqa: PTH110
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
 def test_json_lines_on_a_full_disk_raise(tmp_path: Path) -> None:
     """An event that is not on the device is not accepted."""
     path = tmp_path / "full"
