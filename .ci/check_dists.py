@@ -26,9 +26,7 @@ def expect(what: str, *, holds: bool) -> None:
         faults.append(what)
 
 
-source = {
-    str(path.relative_to(tree)) for path in (tree / "auditkit").rglob("*") if path.suffix in {".py", ".typed"}
-}
+source = {str(path.relative_to(tree)) for path in (tree / "auditkit").rglob("*") if path.suffix in {".py", ".typed"}}
 stray = {name for name in names if name.split("/")[0] not in {"auditkit", info} or "__pycache__" in name}
 runtime = sorted(each for each in metadata.get_all("Requires-Dist", []) if "extra ==" not in each)
 

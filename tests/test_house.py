@@ -178,9 +178,7 @@ def readings(tree: ast.Module) -> Iterator[tuple[int, str]]:
                 yield from ((node.lineno, each.name) for each in names if each.name in CHANCE)
             case ast.ImportFrom(module=str(module), names=names):
                 banned = READINGS.get(module, set())
-                yield from (
-                    (node.lineno, each.name) for each in names if each.name in banned or module in CHANCE
-                )
+                yield from ((node.lineno, each.name) for each in names if each.name in banned or module in CHANCE)
             case ast.Attribute(value=ast.Name(id=owner) | ast.Attribute(attr=owner), attr=attr):
                 if attr in READINGS.get(owner, ()):
                     yield node.lineno, f"{owner}.{attr}"

@@ -10,8 +10,9 @@ import asyncio
 import sys
 
 _BODY = b'{"success":true}'
-_ANSWER = (
-    b"HTTP/1.1 201 Created\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s" % (len(_BODY), _BODY)
+_ANSWER = b"HTTP/1.1 201 Created\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s" % (
+    len(_BODY),
+    _BODY,
 )
 
 
