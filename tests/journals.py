@@ -116,9 +116,14 @@ def descriptors_in(directory: Path) -> list[str]:
 class Player:
     """Another process with a journal of its own on the directory."""
 
-    def __init__(self, directory: Path, **how: Any) -> None:
+    def __init__(self, directory: Path, *, traced: bool = True) -> None:
+        # Coverage's tracer takes a lock that neither a signal handler nor a fork beside threads may meet.
+        environment = {name: value for name, value in os.environ.items() if traced or "COVERAGE" not in name}
         self._process = subprocess.Popen(
-            [sys.executable, __file__, str(directory)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, **how
+            [sys.executable, __file__, str(directory)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=environment,
         )
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -234,6 +239,45 @@ class _Played:
         made = [self.directory, *self.directory.rglob("*")]
         return [f"{'dir' if each.is_dir() else each.suffix} {each.stat().st_mode & 0o7777:04o}" for each in made]
 
+    def interrupt_by_recording(self, number: int) -> list[list[str]]:
+        """Record while a signal handler records too, and settles; say what either has recorded."""
+        written: list[str] = []
+        handled: list[str] = []
+
+        def handler(*_: object) -> None:
+            handled.extend(write(self.journal, 1))
+            self.journal.settle()
+
+        signal.signal(signal.SIGALRM, handler)
+        while len(handled) < number:
+            _alarm(len(handled))
+            written += write(self.journal, 5)
+            self.journal.settle()
+        return [written, handled]
+
+    def interrupt_by_raising(self, number: int) -> list[str]:
+        """Record while a signal handler raises so many times; say what is known to be recorded."""
+        told: list[str] = []
+        armed: list[bool] = []
+        interrupted = 0
+
+        def handler(*_: object) -> None:
+            if armed:
+                armed.clear()
+                raise _Interruption
+
+        signal.signal(signal.SIGALRM, handler)
+        while interrupted < number:
+            try:
+                armed.append(True)
+                _alarm(interrupted)
+                for _ in range(100):
+                    told += write(self.journal, 1)
+                armed.clear()
+            except _Interruption:
+                interrupted += 1
+        return told
+
     def fork(self) -> int:
         """Fork a child that keeps all that it has, and waits for a signal."""
         child = os.fork()
@@ -280,6 +324,15 @@ class _Played:
             said: dict[str, list[str]] = json.loads(file.read())
         os.waitpid(child, 0)
         return said
+
+
+class _Interruption(BaseException):
+    """What a signal handler raises, as a worker's time limit does."""
+
+
+def _alarm(number: int) -> None:
+    """Have one signal arrive in a moment, each time another one."""
+    signal.setitimer(signal.ITIMER_REAL, 0.00002 * (1 + number % 50))
 
 
 def _main() -> None:

@@ -11,7 +11,7 @@ import os
 import ssl
 import threading
 import weakref
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -98,7 +98,8 @@ class Connections:
     def __init__(self, url: str, headers: Mapping[str, str], *, timeout: float, clock: Clock | None = None) -> None:
         self._url = httpx.URL(url)
         # Without compression nobody can make a small answer large.
-        self._headers = httpx.Headers({**headers, "Accept-Encoding": "identity"})
+        stated = {"Host": self._url.netloc.decode("ascii"), **headers, "Accept-Encoding": "identity"}
+        self._headers = _encoded(stated)
         self._timeout = timeout
         self._monotonic = (clock or SystemClock()).monotonic
         self._host = self._url.host
@@ -130,8 +131,14 @@ class Connections:
             raise TemporaryFailure(f"no time left to ask {self._host}")
         deadline = _Deadline(seconds, self._monotonic)
         timeout = {"connect": seconds, "pool": seconds, "read": deadline, "write": deadline}
-        request = httpx.Request("POST", self._url, headers=self._headers, content=body, extensions={"timeout": timeout})
-        request.headers.update(headers)
+        # As httpx itself makes one of a body and a mapping, at a sixth of the cost (measured: 5 against 29 us).
+        request = httpx.Request(
+            "POST",
+            self._url,
+            headers=[*self._headers, *_encoded(headers), (b"Content-Length", b"%d" % len(body))],
+            stream=httpx.ByteStream(body),
+            extensions={"timeout": timeout},
+        )
         try:
             return self._exchange(request)
         except httpx.HTTPError as error:
@@ -166,6 +173,10 @@ class Connections:
                 self._all.add(connection)
             self._mine.connection = connection
         return connection.transport
+
+
+def _encoded(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    return [(name.encode("ascii"), value.encode("ascii")) for name, value in headers.items()]
 
 
 class _Connection:
@@ -216,7 +227,7 @@ class _Deadline:
 
 def _capped(response: httpx.Response) -> bytes:
     body = b""
-    for chunk in response.iter_raw():
+    for chunk in cast("httpx.SyncByteStream", response.stream):  # `iter_raw`, without what it does for clients
         body += chunk
         if len(body) > MAX_ANSWER:
             return body[:MAX_ANSWER]

@@ -185,7 +185,7 @@ hear()
 def test_process_killed_in_mid_load_loses_nothing(
     run: Callable[..., Child], workos: WorkOSDouble, tmp_path: Path
 ) -> None:
-    """A process killed while it records and delivers flat out: every event it told of arrives."""
+    """A process killed while it records and delivers flat out: every event arrives, and only what was in flight twice."""
     child = run("""
 auditkit.configure(transport(), directory=directory)
 while True:
@@ -196,7 +196,7 @@ while True:
     deliver(workos, tmp_path / "audit")
 
     assert set() == {*ids} - {*arrivals(workos)}
-    assert {1} == {*arrivals(workos).values()} or 1 == max(0, len(workos.requests) - len(workos.events))
+    assert len(workos.requests) - len(workos.events) in range(5)  # a lane to WorkOS has four requests in flight at most
 
 
 # ---------------------------------------------------------------------- forks

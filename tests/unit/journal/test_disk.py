@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 import shutil
-import signal
 import threading
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
@@ -273,88 +271,6 @@ def test_append_inside_an_append_is_written_by_the_outer_one(audit: Path) -> Non
 
     assert [("", -1)] == clock.positions
     assert [outer, *clock.recorded[:-1]] == deliver_all(feed)
-
-
-@contextmanager
-def on_alarm(handler: object) -> Iterator[None]:
-    """Have a handler for alarms, which come one at a time: see `alarm`.
-
-    No garbage is collected meanwhile: others have callbacks for that, and a handler that raises would raise in them.
-    """
-    old = signal.signal(signal.SIGALRM, handler)  # type: ignore[arg-type]  # a handler
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, old)
-
-
-def alarm(number: int) -> None:
-    """Have one signal arrive in a moment, each time another one."""
-    signal.setitimer(signal.ITIMER_REAL, 0.00002 * (1 + number % 50))
-
-
-def test_signal_handler_that_records_loses_nothing(audit: Path) -> None:
-    """A handler that records wherever it interrupts a recording thread deadlocks nothing and loses nothing."""
-    journal = open_journal(audit, syncs_each=True)
-    feed = journal.feed("lane", durable=True)
-    handled: list[str] = []
-
-    def handler(*_: object) -> None:
-        handled.extend(write(journal, 1))
-        journal.settle()
-
-    written: list[str] = []
-    with on_alarm(handler):
-        while len(handled) < 200:
-            alarm(len(handled))
-            written += write(journal, 5)
-            journal.settle()
-    found = deliver_all(feed)
-
-    assert sorted(written + handled) == sorted(found)
-
-
-class _Interruption(BaseException):
-    """What a signal handler raises, as a worker's time limit does."""
-
-
-def test_signal_handler_that_raises_breaks_no_chain(audit: Path) -> None:
-    """A handler that raises at any moment of an append costs at most that record, and damages no other."""
-    journal = open_journal(audit)
-    told: list[str] = []
-    armed: list[bool] = []
-    interrupted = 0
-
-    def handler(*_: object) -> None:
-        if armed:
-            armed.clear()
-            raise _Interruption
-
-    example = draft()
-    with on_alarm(handler):
-        while interrupted < 300:
-            try:
-                armed.append(True)
-                alarm(interrupted)
-                for _ in range(100):
-                    fresh = example._replace(id=new_id())
-                    journal.append(fresh)
-                    told.append(fresh.id)
-                armed.clear()
-            except _Interruption:
-                interrupted += 1
-    reporter = Reporter(CLOCK)
-    journal.rest()
-    feed = open_journal(audit, reporter=reporter).feed("lane", durable=True)
-    feed.scan()
-    found = deliver_all(feed)
-
-    assert set(told) <= set(found)
-    assert len(set(found)) == len(found) <= len(told) + interrupted + 1
-    assert {} == reporter.counts()
 
 
 # ---------------------------------------------------------------------- the device

@@ -1,0 +1,197 @@
+"""What annotations tell of a reference's later segments when decorating, for every kind of class that declares."""
+
+from __future__ import annotations
+
+from collections import namedtuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, NotRequired, Optional, Required, TypedDict, Union
+
+import attrs
+import pydantic
+import pytest
+
+from auditkit import AuditDefinitionError, audited, ref
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from decimal import Decimal
+
+
+@dataclass
+class City:
+    name: str
+
+
+@attrs.define
+class Attrs:
+    city: City
+
+
+@attrs.frozen(slots=False)
+class OpenAttrs:
+    city: City
+
+
+class Model(pydantic.BaseModel):
+    city: City
+
+    def describe(self) -> str:
+        return self.city.name
+
+
+class OpenModel(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(extra="allow")
+    city: City
+
+
+@pydantic.dataclasses.dataclass
+class PydanticDataclass:
+    city: City
+
+
+@dataclass
+class Data:
+    city: City
+    tags: list[str]
+    price: Decimal  # known to type checkers alone
+    nothing: None = None
+
+
+@dataclass
+class Derived(Data):
+    more: int = 0
+
+
+@dataclass
+class Dynamic:
+    city: City
+
+    def __getattr__(self, name: str) -> Any:
+        return name
+
+
+class Typed(TypedDict):
+    city: Required[City]
+    note: NotRequired[str]
+
+
+class DerivedTyped(Typed, total=False):
+    more: City
+
+
+class Named(NamedTuple):
+    city: City
+    index: int  # type: ignore[assignment]  # a field named like a method of every tuple
+
+
+Old = namedtuple("Old", ["city"])  # noqa: PYI024  (the untyped kind is what is tested)
+
+
+class Plain:
+    city: City
+
+
+def taking(annotation: Any) -> Callable[..., Any]:
+    """Return a function whose parameter, and whose result, is annotated with this."""
+
+    def function(value: Any) -> Any:
+        return value
+
+    function.__annotations__ = {"value": annotation, "return": annotation}
+    return function
+
+
+def refusal(annotation: Any, path: str) -> str:
+    """Return what is refused after the function's name; empty where nothing is."""
+    try:
+        audited("city.read", "R", metadata={"it": ref(path)})(taking(annotation))
+    except AuditDefinitionError as error:
+        return str(error).partition("function: ")[2]
+    return ""
+
+
+@pytest.mark.parametrize("first", ["value", "result"])
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [
+        (Attrs, "city"),
+        (OpenAttrs, "city"),
+        (Model, "city"),
+        (PydanticDataclass, "city"),
+        (Data, "city, nothing, price, tags"),
+        (Derived, "city, more, nothing, price, tags"),
+        (Typed, "city, note"),
+        (DerivedTyped, "city, more, note"),
+        (Named, "city, index"),
+    ],
+)
+def test_a_field_that_is_not_declared_is_refused(first: str, kind: type, fields: str) -> None:
+    """The message says which class it is and what it has; behind a field, the field's class is asked."""
+    assert f"{kind.__name__} has no field 'town'; it has {fields}" == refusal(kind, f"{first}.town")
+    assert "City has no field 'nam'; it has name" == refusal(kind, f"{first}.city.nam")
+    assert "" == refusal(kind, f"{first}.city.name")
+
+
+@pytest.mark.parametrize(
+    "annotation",
+    [
+        "City",
+        "City | None",
+        City | None,
+        Optional[City],  # noqa: UP045  (the older spelling is another object)
+        Union[City, None],  # noqa: UP007  (as above)
+        Annotated[City, "a note"],
+        "Annotated[City | None, 'a note']",
+    ],
+    ids=str,
+)
+def test_spellings_of_one_class_are_understood(annotation: Any) -> None:
+    """Names, unions with None and Annotated lead to the class they are about."""
+    assert "City has no field 'nam'; it has name" == refusal(annotation, "value.nam")
+    assert "City has no field 'nam'; it has name" == refusal(annotation, "result.nam")
+
+
+@pytest.mark.parametrize(
+    ("annotation", "path"),
+    [
+        (City | Attrs, "value.anything"),
+        ("Decimal", "value.anything"),
+        ("not an annotation", "value.anything"),
+        (list[City], "value.anything"),
+        (7, "value.anything"),
+        (Plain, "value.anything"),
+        (OpenModel, "value.anything"),
+        (Dynamic, "value.anything"),
+        (Old, "value.city.anything"),
+        (tuple, "value.anything"),
+        (Data, "value.tags.anything"),
+        (Data, "value.price.anything"),
+        (Data, "value.nothing.anything"),
+        (Model, "value.describe.anything"),
+        (Named, "value.count"),
+        (Named, "value.index.real"),
+    ],
+)
+def test_what_cannot_be_told_is_not_refused(annotation: Any, path: str) -> None:
+    """Where instances may have more than is declared, or nobody can say what they are, the call will tell."""
+    assert "" == refusal(annotation, path)
+
+
+def test_methods_of_a_mapping_are_no_keys() -> None:
+    """A TypedDict's keys are all that a reference may name: its methods are not what it holds."""
+    assert "Typed has no field 'items'; it has city, note" == refusal(Typed, "value.items")
+
+
+def test_coroutines_are_told_by_what_they_give() -> None:
+    """The result of a coroutine function is what it is annotated to return."""
+
+    async def find() -> City:
+        return City("Rome")
+
+    with pytest.raises(AuditDefinitionError, match="City has no field 'nam'; it has name"):
+        audited("city.read", "R", target="result.nam")(find)
+
+
+def test_error_is_not_checked_against_the_result() -> None:
+    """What a call raised has nothing to do with what it is annotated to return."""
+    assert "" == refusal(City, "error.args")
