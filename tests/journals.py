@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from auditkit.clock import SystemClock, new_id
 from auditkit.draft import Draft, Scene
+from auditkit.errors import JournalUnavailable
 from auditkit.journal import DiskJournal, Keys
 from auditkit.reporting import Reporter
 
@@ -133,7 +134,14 @@ class Player:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.kill()
+        """Let it end by itself, if it has not been killed and is not lost in a command."""
+        for pipe in (self._commands, self._answers):
+            with suppress(BrokenPipeError):
+                pipe.close()
+        try:
+            self._process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self.kill_only()
 
     @property
     def pid(self) -> int:
@@ -201,6 +209,15 @@ class _Played:
 
     def deliver(self, lane: str) -> list[str]:
         return deliver_all(self.feeds[lane])
+
+    def bury_first(self, lane: str) -> str:
+        """Take a record and write it to the dead letters; return the error that this met."""
+        (record,) = self.feeds[lane].take(1)
+        try:
+            self.feeds[lane].bury(record.event, "a test")
+        except JournalUnavailable as error:
+            return str(error)
+        return ""
 
     def pending(self, lane: str) -> int:
         return self.feeds[lane].pending()

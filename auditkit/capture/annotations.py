@@ -11,6 +11,7 @@ from typing import (
     Annotated,
     Any,
     Final,
+    ForwardRef,
     NotRequired,
     Required,
     Union,
@@ -54,6 +55,8 @@ def check_segments(kind: type | None, segments: Iterable[str], where: str) -> No
 
 def class_of(annotation: object, namespace: Mapping[str, Any]) -> type | None:
     """Return the class that an annotation names, or None where it is none that can be told now."""
+    if isinstance(annotation, ForwardRef):  # what TypedDict and NamedTuple make of a text
+        annotation = annotation.__forward_arg__
     if isinstance(annotation, str):
         try:  # only this one: others may name what is imported for type checkers alone
             annotation = eval(annotation, dict(namespace))  # noqa: S307  (the application's own code)

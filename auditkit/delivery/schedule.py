@@ -49,8 +49,8 @@ class Batch:
 class Schedule:
     """Decide which batch is sent next.
 
-    While a destination fails it gets one attempt at a time, in turn of what failed before and of what was
-    not tried yet: an event that only fails itself cannot pass for a destination that is down.
+    While a destination fails it gets one attempt at a time, of what was not tried yet where there is any: events
+    that only fail themselves cannot pass for a destination that is down for longer than there are such in a row.
 
     Attributes:
         taken: How many events were taken from the journal.
@@ -69,7 +69,6 @@ class Schedule:
         self._held_back = 0
         self._left_alone_until = -math.inf
         self._asked_until = -math.inf
-        self._retried_last = False
 
     # ------------------------------------------------------------------ choosing
 
@@ -78,12 +77,11 @@ class Schedule:
         if now < self.closed_until or (self.blocks and self.in_flight):
             return None
         due = bool(self._retries) and self._retries[0][0] <= now
-        if due and not (self.blocks and self._retried_last):
+        if due and not self.blocks:
             return self._retry()
         records = take() if self._held_back < HELD_BACK else ()
         if not records:
             return self._retry() if due else None
-        self._retried_last = False
         batch = Batch(records, number=self.taken)
         self.taken += len(records)
         self._under_way.append(batch)
@@ -92,7 +90,6 @@ class Schedule:
     def _retry(self) -> Batch:
         batch = heapq.heappop(self._retries)[2]
         self._held_back -= len(batch.records)
-        self._retried_last = True
         self._under_way.append(batch)
         return batch
 

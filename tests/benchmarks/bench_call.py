@@ -100,8 +100,18 @@ def cases(durable: AuditTrail, in_memory: AuditTrail) -> dict[str, Update]:
         name: audited("tweet.read", "R", target="tweet.id", trail=trail)(plain)
         for name, trail in (("R without capture, durable", durable), ("R without capture, in memory", in_memory))
     }
+    disabled = AuditTrail(directory=None)
+    disabled.enabled = False  # as AUDITKIT_DISABLED=1 makes it
+    off = audited("tweet.update", "U", target="tweet.id", capture="tweet", trail=disabled)(plain)
     passing: Update = wrapt.FunctionWrapper(plain, passed_through)
-    return {**updates, **read, "wrapt pass-through": passing, "plain function": plain, PEER: logged()}
+    return {
+        **updates,
+        **read,
+        "U, disabled": off,
+        "wrapt pass-through": passing,
+        "plain function": plain,
+        PEER: logged(),
+    }
 
 
 def time_of(update: Update) -> float:

@@ -102,7 +102,8 @@ def main() -> None:
     parser.add_argument("--delay-ms", type=float, default=0.0)
     parser.add_argument("--concurrency", type=int, default=1)
     given = parser.parse_args()
-    lanes, bares = [], []
+    lanes: list[float] = []
+    bares: list[float] = []
     with server(given.delay_ms) as url:
         for number in range(-1, given.rounds):  # the first warms up, and is not counted
             events = [an_event() for _ in range(given.events)]

@@ -226,12 +226,38 @@ def test_living_writers_own_lane_comes_first(audit: Path, players: ExitStack) ->
     assert written == [event_id for _, event_id in writer("take", "lane", 10)]
 
 
+# ---------------------------------------------------------------------- interrupted
+
+
+def test_signal_handler_that_records_loses_nothing(audit: Path, players: ExitStack) -> None:
+    """A handler that records and settles wherever it interrupts a recording thread neither deadlocks nor loses."""
+    player = players.enter_context(Player(audit, traced=False))
+    written, handled = player("interrupt_by_recording", 200)
+    player("rest")
+
+    assert sorted(written + handled) == sorted(deliver_all(lane(audit)))
+    assert {} == player("counts")
+
+
+def test_signal_handler_that_raises_breaks_no_chain(audit: Path, players: ExitStack) -> None:
+    """A handler that raises at any moment of an append costs at most that record, and damages no other."""
+    player = players.enter_context(Player(audit, traced=False))
+    told = player("interrupt_by_raising", 300)
+    player("rest")
+    reporter = Reporter(CLOCK)
+    found = deliver_all(lane(audit, reporter=reporter))
+
+    assert set(told) <= set(found)
+    assert len(set(found)) == len(found) <= len(told) + 301
+    assert {} == player("counts") | reporter.counts()
+
+
 # ---------------------------------------------------------------------- forks
 
 
 def test_forks_beside_a_recording_thread(audit: Path, players: ExitStack) -> None:
     """A child forked at any moment has no audit file open; what parent and children record is all there, once."""
-    player = players.enter_context(Player(audit))
+    player = players.enter_context(Player(audit, traced=False))
     told = player("fork_while_appending", 40, 3)
     found = deliver_all(lane(audit))
 
@@ -338,12 +364,32 @@ def test_full_disk_refuses_keeps_and_recovers(audit: Path, players: ExitStack) -
     assert {} == player("counts")
 
 
+def test_dead_letter_without_room_leaves_no_half_line(audit: Path, players: ExitStack) -> None:
+    """A dead letter for which the disk has no room is an error, and leaves the file as it was for the next one."""
+    player = players.enter_context(Player(audit))
+    player("feed", "lane")
+    player("append", 3)
+    told = [player("bury_first", "lane")]
+    letters = audit / "dead" / "lane.jsonl"
+    before = letters.read_bytes()
+    player("limit", len(before) + 100)
+    told.append(player("bury_first", "lane"))
+    after = letters.read_bytes()
+    player("limit", 2**30)
+    told.append(player("bury_first", "lane"))
+
+    assert ["", f"cannot write the dead letters of lane in {audit}: File too large", ""] == told
+    assert before == after
+    assert ["a test"] * 2 == [json.loads(line)["reason"] for line in letters.read_bytes().splitlines()]
+
+
 def test_disk_with_little_room_gives_smaller_segments(audit: Path, players: ExitStack) -> None:
     """Where the next segment's full size is not to be had, a smaller one is taken rather than the record refused."""
     player = players.enter_context(Player(audit))
     player("feed", "lane")
     player("limit", 64 * 1024)
     written = player("append", 1000, "x" * 500)
+    player("limit", 2**30)
     player("rest")
 
     assert written == player("deliver", "lane")

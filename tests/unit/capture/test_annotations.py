@@ -143,7 +143,7 @@ def test_a_field_that_is_not_declared_is_refused(first: str, kind: type, fields:
         Annotated[City, "a note"],
         "Annotated[City | None, 'a note']",
     ],
-    ids=str,
+    ids=["name", "union-text", "union", "optional", "old-union", "annotated", "annotated-text"],
 )
 def test_spellings_of_one_class_are_understood(annotation: Any) -> None:
     """Names, unions with None and Annotated lead to the class they are about."""

@@ -16,7 +16,14 @@ from tests.unit.capture.builders import Refused
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-ERRORS = [ValueError("x"), KeyError("id"), AttributeError("id"), asyncio.CancelledError(), RecursionError(), MemoryError()]
+ERRORS = [
+    ValueError("x"),
+    KeyError("id"),
+    AttributeError("id"),
+    asyncio.CancelledError(),
+    RecursionError(),
+    MemoryError(),
+]
 
 
 class Trap:

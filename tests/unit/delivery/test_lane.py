@@ -48,6 +48,13 @@ def wait_for_failures(lane: Lane, number: int) -> None:
         assert lane._state.wait_for(lambda: lane.stats().failures >= number, 10)
 
 
+def wait_for_rest(bench: Bench, lane: Lane) -> None:
+    """Wait until the leader has seen everything that has happened, and waits itself."""
+    growth = bench.journal._growth
+    while lane._seen != growth.moment or not growth.waiting:
+        pass
+
+
 def without_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(self: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
@@ -108,7 +115,7 @@ def test_lane_goes_on_as_soon_as_a_probe_succeeds(start: Callable[..., Lane]) ->
         bench.clock.advance(10)
         bench.transport.wait_for_calls(4)
         bench.record()
-        bench.journal.wake()
+        wait_for_rest(bench, lane)
 
     assert 4 == len(bench.transport.wait_for_events(4, timeout=3))
     assert 2 == len(threads_of(lane))

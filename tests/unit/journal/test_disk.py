@@ -158,6 +158,17 @@ def test_spare_that_came_too_late_is_dropped(audit: Path) -> None:
     assert [] == [name for name in segments(audit) if name.endswith(".new")]
 
 
+def test_missing_room_for_the_next_segment_is_told_ahead(audit: Path) -> None:
+    """Where the next segment cannot be prepared it is told while the present one still has room."""
+    reporter = Reporter(CLOCK)
+    journal = open_journal(audit, max_bytes=64 * 1024, reporter=reporter)
+    write(journal, 1)
+    journal._prepare()
+
+    assert {"nearly_full": 1, "no_room_ahead": 1} == reporter.counts()
+    assert 1 == len(write(journal, 1))
+
+
 def test_ensured_room_is_there(audit: Path) -> None:
     """After `ensure_room` a record of the largest size fits, whatever becomes of the rest of the disk."""
     journal = open_journal(audit)
@@ -271,6 +282,28 @@ def test_append_inside_an_append_is_written_by_the_outer_one(audit: Path) -> Non
 
     assert [("", -1)] == clock.positions
     assert [outer, *clock.recorded[:-1]] == deliver_all(feed)
+
+
+def test_append_inside_an_append_that_is_refused_is_told(audit: Path) -> None:
+    """Where there is no room for what was recorded inside an append, it is counted: whoever recorded it has gone on."""
+    reporter = Reporter(CLOCK)
+    journal = open_journal(audit, max_bytes=64 * 1024, reporter=reporter)
+    write(journal, 1)
+    journal._interrupting.append(b"x" * 64 * 1024)
+    written = write(journal, 1)
+
+    assert (1, 1) == (len(written), reporter.counts()["not_recorded"])
+    assert 1 == len(write(journal, 1))
+
+
+def test_feed_that_is_closed_hears_of_no_more_segments(audit: Path) -> None:
+    """A fleeting lane that was closed opens no segment that its process begins later."""
+    journal = open_journal(audit)
+    journal.feed("console", durable=False).close()
+    write(journal, 200)
+    journal.rest()
+
+    assert [] == descriptors_in(audit)
 
 
 # ---------------------------------------------------------------------- the device

@@ -1,0 +1,182 @@
+"""When references are read, and what is told where there is nothing to read."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from auditkit import AuditDefinitionError, RecordingFailed, audited, ref
+from tests.unit.capture.builders import Refused, only, troubles
+
+if TYPE_CHECKING:
+    from auditkit.transports import MemoryTransport
+
+
+def test_error_may_be_referred_to(memory: MemoryTransport) -> None:
+    """What a call raised is there for those who name it; a call that returned has none, which is told."""
+
+    @audited("job.run", "U", metadata={"code": ref("error.code")}, on_error="record")
+    def run(*, fail: bool) -> None:
+        if fail:
+            error = Refused()
+            error.code = 7  # type: ignore[attr-defined]
+            raise error
+
+    with pytest.raises(Refused):
+        run(fail=True)
+    run(fail=False)
+    raised, returned = memory.events
+
+    assert {"outcome": "failure", "error": "Refused", "code": 7} == raised.metadata
+    assert {} == returned.metadata
+    assert {"capture": 1} == troubles()
+
+
+def test_deep_reference_says_where_it_ends(memory: MemoryTransport, caplog: pytest.LogCaptureFixture) -> None:
+    """The message names the whole reference, the segment that is not there and the type that lacks it."""
+
+    @audited("tweet.read", "R", target="tweet.author.name.first")
+    def read(tweet: Any) -> None:
+        """Be recorded."""
+
+    read(SimpleNamespace(author={"name": "Ada"}))
+
+    assert "'tweet.author.name.first': a value of type str has no 'first'" in caplog.text
+
+
+def test_argument_that_was_not_given_is_told(memory: MemoryTransport, caplog: pytest.LogCaptureFixture) -> None:
+    """A function that is called wrongly fails by itself; what was to be read of it is told, not raised."""
+
+    @audited("tweet.read", "R", target="tweet")
+    def read(tweet: str) -> None:
+        """Be called wrongly."""
+
+    wrong: Any = read
+    with pytest.raises(TypeError, match="missing 1 required positional argument: 'tweet'"):
+        wrong()
+
+    assert "the call gives no argument 'tweet'" in caplog.text
+
+
+def test_callable_that_gives_a_coroutine_is_told(memory: MemoryTransport, caplog: pytest.LogCaptureFixture) -> None:
+    """A lambda around an async function gives nothing that can be recorded, and leaves nothing unawaited."""
+
+    async def find() -> str:
+        return "tweet_5"
+
+    @audited("tweet.read", "R", target=lambda: find())  # noqa: PLW0108  (the async function itself is refused)
+    def read() -> None:
+        """Be recorded."""
+
+    read()
+
+    assert "" == only(memory).target_id
+    assert "gives a coroutine; give a plain callable" in caplog.text
+
+
+@pytest.mark.parametrize("option", ["actor", "group"])
+@pytest.mark.parametrize(
+    ("action_type", "expected"), [("U", "before"), ("D", "before"), ("R", "before"), ("C", "after")]
+)
+def test_actor_and_group_are_read_when_the_target_is(
+    memory: MemoryTransport, option: str, action_type: Any, expected: str
+) -> None:
+    """A logout is its user's, though it takes the user away; what a C makes is complete after it."""
+    options: dict[str, Any] = {option: "session.user"}
+
+    @audited("session.end", action_type, **options)
+    def end(session: SimpleNamespace) -> None:
+        session.user = "after"
+
+    end(SimpleNamespace(user="before"))
+
+    assert expected == {"actor": only(memory).actor_id, "group": only(memory).group}[option]
+
+
+def test_target_type_is_the_targets_own(memory: MemoryTransport) -> None:
+    """A target that says what it is is recorded as that."""
+
+    @audited("tweet.read", "R", target=lambda: {"id": "5", "name": "five", "type": "draft"})
+    def read() -> None:
+        """Be recorded."""
+
+    read()
+
+    assert ("5", "five", "draft") == (only(memory).target_id, only(memory).target_name, only(memory).target_type)
+
+
+@pytest.mark.parametrize(
+    ("action_type", "options"),
+    [
+        ("R", {"capture": "tweet.nothing"}),
+        ("U", {"target": ("result", "tweet.nothing")}),
+        ("U", {"target": ("tweet.nothing", "result")}),
+        ("U", {"metadata": {"a": ref("tweet.nothing")}}),
+    ],
+    ids=["state", "name", "id", "metadata"],
+)
+def test_what_is_read_afterwards_is_tried_before(
+    memory: MemoryTransport, action_type: Any, options: dict[str, Any]
+) -> None:
+    """Where errors are asked for, what the arguments lack stops the call, though it is recorded only after it."""
+    ran: list[str] = []
+
+    @audited("tweet.work", action_type, on_audit_error="raise", **options)
+    def work(tweet: dict[str, str]) -> str:
+        ran.append("ran")
+        return "done"
+
+    with pytest.raises(RecordingFailed, match="a value of type dict has no 'nothing'"):
+        work({})
+
+    assert ([], []) == (ran, memory.events)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"fields": ("a",)}, "fields= of work chooses among the fields of a state; say which with capture="),
+        ({"exclude": ("a",)}, "exclude= of work chooses among the fields of a state; say which with capture="),
+        ({"redact": ("-",)}, "redact= of work: redact must be made of non-empty str names, got '-'"),
+        (
+            {"metadata": {"a": ref(None)}},  # type: ignore[arg-type]
+            (
+                "metadata['a']=None of work is not a reference: write a parameter's name, then attributes or keys, such as "
+                "'tweet.id'"
+            ),
+        ),
+    ],
+    ids=["fields", "exclude", "redact", "ref"],
+)
+def test_options_that_could_not_work_are_refused(options: dict[str, Any], expected: str) -> None:
+    """What each call would stumble over, or never heed, is refused when decorating."""
+    with pytest.raises(AuditDefinitionError) as caught:
+        audited("tweet.work", "U", **options)(work)
+
+    assert expected == str(caught.value)
+
+
+def work(tweet: object) -> None:
+    """Be decorated."""
+
+
+def test_exception_that_refuses_notes_arrives_all_the_same(memory: MemoryTransport) -> None:
+    """An exception that cannot be told anything is still the one that is raised."""
+
+    class FrozenError(Exception):
+        def add_note(self, note: str, /) -> None:
+            raise TypeError(note)
+
+    error = FrozenError()
+
+    @audited("tweet.work", "C", target="tweet.nothing", on_error="record", on_audit_error="raise")
+    def fail(tweet: dict[str, str]) -> None:
+        raise error
+
+    with pytest.raises(FrozenError) as caught:
+        fail({})
+
+    assert error is caught.value
+    assert "failure" == only(memory).metadata["outcome"]
