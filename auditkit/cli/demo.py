@@ -10,9 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import auditkit
-from auditkit.cli import demo_service
-from auditkit.cli.catching_up import catch_up, remembered, secret_of_environment
-from auditkit.cli.log import default_directory
+from auditkit.cli import demo_service, surroundings
 from auditkit.cli.output import paint_for, say
 from auditkit.cli.spelling import spelling
 from auditkit.configuration import LEDGER
@@ -20,6 +18,7 @@ from auditkit.errors import ConfigurationError
 from auditkit.ledger import LedgerReader
 from auditkit.rendering import lines_of, printable
 from auditkit.testing import WorkOSDouble
+from auditkit.trail import catch_up, remembered
 from auditkit.transports import WorkOSTransport
 
 if TYPE_CHECKING:
@@ -47,9 +46,10 @@ def run(arguments: argparse.Namespace) -> int:
         double = None if arguments.deliver else stack.enter_context(WorkOSDouble())
         transport = _transport(double)
         _refuse_others(directory, transport.name)
-        catch_up(directory, _PATIENCE)
+        secret = surroundings.secret()
+        catch_up(directory, secret=secret, timeout=_PATIENCE)
+        trail = auditkit.configure(transport, directory=directory, secret=secret)
         before = _last(directory)
-        trail = auditkit.configure(transport, directory=directory, secret=secret_of_environment())
         if not trail.enabled:
             raise ConfigurationError("AUDITKIT_DISABLED is set, so nothing is recorded; unset it to see the demo")
         asyncio.run(demo_service.run())
@@ -96,7 +96,7 @@ def _show(directory: Path, after: int, color: str) -> None:
 
 def _conclude(directory: Path, recorded: int, fate: str) -> None:
     command = spelling(sys.argv, sys.orig_argv, sys.executable)
-    named = directory.absolute() != Path(default_directory()).absolute()
+    named = directory.absolute() != Path(surroundings.default_directory()).absolute()
     place = f" {shlex.quote(str(directory))}" if named else ""
     say(
         sys.stdout,

@@ -2,13 +2,51 @@
 
 from __future__ import annotations
 
+import json
 import os
 from typing import TYPE_CHECKING, TextIO
 
-from auditkit.rendering import coloured, plain
+from auditkit.rendering import coloured, lines_of, plain
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from auditkit.ledger import Entry
     from auditkit.rendering import Paint
+
+_UNNAMED = "default"  # the group of a service that has none
+
+
+class Listing:
+    """Print entries, one below the other.
+
+    Args:
+        stream: Where they go.
+        color: As for `paint_for`.
+        as_json: Print one JSON object a line instead of what a person reads.
+        group: The group of all of them, where that is known. Else an event's group is shown where it is
+            another one than the event's before.
+    """
+
+    def __init__(self, stream: TextIO, *, color: str, as_json: bool = False, group: str | None = None) -> None:
+        self._stream = stream
+        self._paint = paint_for(stream, color)
+        self._as_json = as_json
+        self._group = group or _UNNAMED
+
+    def show(self, entries: Iterable[Entry]) -> int:
+        """Print entries, and return the position of the last one; 0 when there was none."""
+        last = 0
+        for entry in entries:
+            say(self._stream, self._told(entry))
+            last = entry.position
+        return last
+
+    def _told(self, entry: Entry) -> str:
+        if self._as_json:
+            return json.dumps({"position": entry.position, **entry.event.to_dict()})
+        known, self._group = self._group, entry.event.group
+        return lines_of(entry.event, self._paint, group=self._group != known)
 
 
 def paint_for(stream: TextIO, choice: str) -> Paint:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from auditkit.trail.audit_trail import AuditTrail
+from auditkit.trail.catching_up import catch_up, remembered
 from auditkit.trail.process_wide import aemit, aflush, configure, emit, flush, health, shutdown, stats
 from auditkit.trail.telling import Health, Problem, Stats
 
@@ -13,10 +14,12 @@ __all__ = [
     "Stats",
     "aemit",
     "aflush",
+    "catch_up",
     "configure",
     "emit",
     "flush",
     "health",
+    "remembered",
     "shutdown",
     "stats",
 ]
