@@ -85,7 +85,7 @@ class _Stack:
 class Scope:
     """What one ``audit_context`` said. Shared by the tasks and threads that inherit it."""
 
-    __slots__ = ("_made", "_values", "parent", "stack", "suppressing")
+    __slots__ = ("_made", "_values", "entry", "parent", "stack", "suppressing")
 
     def __init__(self, parent: Scope | None, values: dict[str, Any], *, suppressing: bool = False) -> None:
         """Begin with what was given; callables are asked when the first event needs them."""
@@ -94,6 +94,7 @@ class Scope:
         self.suppressing = suppressing
         self._values = {name: value for name, given in values.items() if (value := _read(name, given)) is not None}
         self._made: tuple[int, Defaults, Scene] | None = None
+        self.entry: tuple[audit_context, Token[Scope | None]] | None = None  # who entered it, and how it is left
 
     def bind(self, values: dict[str, Any]) -> None:
         """Fill fields in place."""
@@ -280,7 +281,6 @@ class audit_context:  # noqa: N801  (used like a function, as contextlib.suppres
             "correlation_id": correlation_id,
         }
         self._inherit = inherit
-        self._entered: list[tuple[Scope, Token[Scope | None]]] = []
 
     def _begin(self) -> Scope:
         around = _SCOPE.get()
@@ -290,22 +290,19 @@ class audit_context:  # noqa: N801  (used like a function, as contextlib.suppres
     def __enter__(self) -> None:
         """Enter a new scope."""
         scope = self._begin()
-        self._entered.append((scope, _SCOPE.set(scope)))
+        scope.entry = (self, _SCOPE.set(scope))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Leave the scope; the one around is back, whatever happened inside."""
         inside = _SCOPE.get()
-        # Threads and tasks may share this object: ours is the entry whose scope is current here.
-        mine = next((each for each in reversed(self._entered) if each[0] is inside), None)
-        if mine is None:
+        # Threads and tasks may share this object: what they share holds nothing of an entry, the scope does.
+        entry = None if inside is None else inside.entry
+        if entry is None or entry[0] is not self:
             _tell_elsewhere()
-            if self._entered:
-                self._entered.pop()
-            return
-        self._entered.remove(mine)
-        _leave(mine[1])
+        else:
+            _leave(entry[1])
 
     async def __aenter__(self) -> None:
         """Enter a new scope."""
