@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
+import unicodedata
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,7 @@ _STYLES = {"dim": "2", "bold": "1", "C": "32", "R": "34", "U": "33", "D": "31", 
 _COLUMNS = (20, 20, 16)  # characters that time, actor and action take at least
 _WIDTH = 80  # columns
 _INDENT = " " * 22
+_SECOND_COLUMN = "\0"  # stands behind a wide character while lines are wrapped: no printable text has it
 
 
 def printable(text: str) -> str:
@@ -65,18 +67,19 @@ def line_of(event: Event) -> str:
     return printable("  ".join(part for part in parts if part))
 
 
-def lines_of(event: Event, paint: Paint = plain) -> str:
+def lines_of(event: Event, paint: Paint = plain, *, group: bool = False) -> str:
     """Return an event as lines of text: who did what to what, from where, and below it what changed.
 
     Args:
         event: The event.
         paint: `plain` or `coloured`.
+        group: Whether its group is told.
 
     Returns:
         Lines of up to 80 columns where its parts allow that, joined, without the last one's end.
     """
     time, actor, action = (
-        printable(text).ljust(width)
+        _padded(printable(text), width)
         for text, width in zip(
             (f"{event.occurred_at:%Y-%m-%d %H:%M:%S}Z", event.actor_name or event.actor_id, event.action),
             _COLUMNS,
@@ -87,9 +90,10 @@ def lines_of(event: Event, paint: Paint = plain) -> str:
         ("dim", time),
         ("plain", actor),
         (str(event.action_type), action),
-        ("bad", printable(_show(event.metadata.get("outcome", ""))).upper()),
+        ("bad", printable(_show(event.metadata["outcome"])).upper() if "outcome" in event.metadata else ""),
         ("plain", printable(_who(event.target_name, event.target_id))),
         ("dim", printable(event.location)),
+        ("dim", printable(f"in {event.group}") if group else ""),
     ]
     rows = ["  ".join(_painted(row, paint)) for row in _rows([part for part in parts if part[1]])]
     details = (line for name, told in _told(event) for line in _detail(printable(name), printable(told), paint))
@@ -101,12 +105,27 @@ def _rows(parts: list[tuple[str, str]]) -> Iterator[list[tuple[str, str]]]:
     row: list[tuple[str, str]] = []
     room = _WIDTH
     for part in parts:
-        if row and len(part[1].rstrip()) > room:
+        if row and _columns(part[1].rstrip()) > room:
             yield row
             row, room = [], _WIDTH - len(_INDENT)
         row.append(part)
-        room -= len(part[1]) + 2
+        room -= _columns(part[1]) + 2
     yield row
+
+
+def _columns(text: str) -> int:
+    """Return how many columns of a terminal a text takes: ideographs take two, combining marks none."""
+    if text.isascii():
+        return len(text)
+    return sum(2 if _is_wide(each) else unicodedata.category(each) not in {"Cf", "Me", "Mn"} for each in text)
+
+
+def _is_wide(character: str) -> bool:
+    return unicodedata.east_asian_width(character) in {"F", "W"}
+
+
+def _padded(text: str, columns: int) -> str:
+    return text + " " * (columns - _columns(text))
 
 
 def _painted(row: list[tuple[str, str]], paint: Paint) -> Iterator[str]:
@@ -118,8 +137,11 @@ def _painted(row: list[tuple[str, str]], paint: Paint) -> Iterator[str]:
 def _detail(name: str, told: str, paint: Paint) -> Iterator[str]:
     """Yield the lines that tell one thing below an event."""
     head = f"{_INDENT}{name}:"
-    first, *rest = textwrap.wrap(
-        f"{name}: {told}",
+    text = f"{name}: {told}"
+    if not text.isascii():
+        text = "".join(f"{each}{_SECOND_COLUMN}" if _is_wide(each) else each for each in text)
+    wrapped = textwrap.wrap(
+        text,
         _WIDTH,
         initial_indent=_INDENT,
         subsequent_indent=f"{_INDENT}  ",
@@ -127,6 +149,7 @@ def _detail(name: str, told: str, paint: Paint) -> Iterator[str]:
         replace_whitespace=False,
         break_on_hyphens=False,
     )
+    first, *rest = (line.replace(_SECOND_COLUMN, "") for line in wrapped)
     yield f"{_INDENT}{paint('dim', name + ':')}{first[len(head) :]}" if first.startswith(head) else first
     yield from rest
 
@@ -152,5 +175,5 @@ def _show(value: object) -> str:
         return "{" + ", ".join(f"{key}: {_show(each)}" for key, each in value.items()) + "}"
     if value is None:
         return "(none)"
-    text = str(value)
+    text = str(value) or "(empty)"
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 import auditkit
 from auditkit.cli import demo_service, surroundings
-from auditkit.cli.output import paint_for, say
+from auditkit.cli.output import Listing, paint_for, say
 from auditkit.cli.spelling import spelling
 from auditkit.configuration import LEDGER
 from auditkit.errors import ConfigurationError
 from auditkit.ledger import LedgerReader
-from auditkit.rendering import lines_of, printable
+from auditkit.rendering import printable
 from auditkit.testing import WorkOSDouble
 from auditkit.trail import catch_up, remembered
 from auditkit.transports import WorkOSTransport
@@ -90,14 +90,13 @@ def _last(directory: Path) -> int:
 def _show(directory: Path, after: int, color: str) -> None:
     paint = paint_for(sys.stdout, color)
     say(sys.stdout, paint("bold", "The trail of a morning:") + "\n")
-    for entry in LedgerReader(directory).events(after_position=after):
-        say(sys.stdout, lines_of(entry.event, paint))
+    Listing(sys.stdout, color=color).show(LedgerReader(directory).events(after_position=after))
 
 
 def _conclude(directory: Path, recorded: int, fate: str) -> None:
     command = spelling(sys.argv, sys.orig_argv, sys.executable)
     named = directory.absolute() != Path(surroundings.default_directory()).absolute()
-    place = f" {shlex.quote(str(directory))}" if named else ""
+    place = f" {printable(shlex.quote(str(directory)))}" if named else ""
     say(
         sys.stdout,
         f"\n{recorded} events recorded in {printable(str(directory.absolute()))}, {fate}.\n\n"

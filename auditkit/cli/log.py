@@ -47,9 +47,7 @@ def _catch_up(directory: Path) -> bool:
     return caught_up
 
 
-def _follow(
-    reader: LedgerReader, after: int, filters: dict[str, Any], listing: Listing, journal: Path | None
-) -> None:
+def _follow(reader: LedgerReader, after: int, filters: dict[str, Any], listing: Listing, journal: Path | None) -> None:
     """Print what comes, until interrupted.
 
     Args:

@@ -18,8 +18,8 @@ examples:
   WORKOS_API_KEY=sk_... auditkit demo --deliver
 """
 _LOG = """\
-Print a directory's audit trail, newest last. Events that a killed process left
-in the journal are read too.
+Print a directory's audit trail, newest last; times are UTC. Events that a
+killed process left in the journal are read too.
 """
 _LOG_EXAMPLES = """\
 examples:
@@ -49,7 +49,9 @@ def _add_demo(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         epilog=_DEMO_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    demo.add_argument("--directory", default="audit", metavar="DIR", help="where the events are kept (default: audit)")
+    demo.add_argument(
+        "--directory", default="audit", metavar="DIR", type=_name, help="where the events are kept (default: audit)"
+    )
     demo.add_argument(
         "--deliver", action="store_true", help="deliver to the real WorkOS, with the key in WORKOS_API_KEY"
     )
@@ -64,12 +66,15 @@ def _add_log(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         epilog=_LOG_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    log.add_argument(
+    place = log.add_mutually_exclusive_group()
+    place.add_argument(
         "directory",
         nargs="?",
         metavar="DIRECTORY",
+        type=_name,
         help="the audit directory (default: $AUDITKIT_DIRECTORY, or audit)",
     )
+    place.add_argument("--directory", dest="named", metavar="DIR", type=_name, help="the same, as demo takes it")
     log.add_argument("--actor", metavar="NAME", help="only what this actor did: an id, or a name in any case")
     log.add_argument("--action", metavar="ACTION", help="only this action; * stands for any text: 'invoice.*'")
     log.add_argument("--target", metavar="NAME", help="only what was done to this target: an id, or a name in any case")
@@ -83,7 +88,7 @@ def _add_log(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     log.add_argument("--until", metavar="TIME", type=moment, help="only before this time, in the same forms")
     log.add_argument("--limit", metavar="N", type=_count, help="only the last N")
     log.add_argument("--json", action="store_true", help="print one JSON object a line")
-    log.add_argument("--follow", action="store_true", help="go on with what comes, until interrupted")
+    log.add_argument("--follow", action="store_true", help="go on with what comes, until interrupted (Ctrl-C)")
     _add_color(log)
 
 
@@ -94,6 +99,13 @@ def _add_color(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="use colours (auto: on a terminal, unless NO_COLOR is set)",
     )
+
+
+def _name(text: str) -> str:
+    if not text:
+        message = "must not be empty"
+        raise argparse.ArgumentTypeError(message)
+    return text
 
 
 def _count(text: str) -> int:

@@ -44,6 +44,10 @@ class Sender:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
+        if inspect.iscoroutinefunction(transport.send) or inspect.iscoroutinefunction(transport.close):
+            # Imported here, where a transport needs it (`import auditkit` stays light), and not on the lane's own
+            # thread: a fork while that imports leaves the module locked in the child, for ever.
+            import asyncio  # noqa: F401, PLC0415
 
     def send(self, events: Sequence[Event]) -> None:
         """Return when the destination has accepted all events; raise what the transport raises."""
@@ -71,8 +75,7 @@ class Sender:
                     outcome.close()
 
     def _run(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        # Imported here, where a transport is asynchronous: `import auditkit` stays light.
-        import asyncio  # noqa: PLC0415
+        import asyncio  # noqa: PLC0415  (as in __init__)
 
         with self._lock:
             loop = self._loop or self._begin_loop(asyncio.new_event_loop())

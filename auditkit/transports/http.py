@@ -79,6 +79,15 @@ def certificates(url: str) -> ssl.SSLContext:
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # never used; reading the real ones costs 20 ms
 
 
+def _import_what_sending_needs() -> None:
+    """Let httpx and the resolver import here what they import when they are first used.
+
+    A fork while a lane's thread imports a module leaves that module locked in the child, for ever.
+    """
+    httpx.HTTPTransport(verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), trust_env=False).close()
+    "localhost".encode("idna")
+
+
 class Connections:
     """Post bodies to one URL, each thread over a connection of its own. Safe to call from any thread.
 
@@ -109,6 +118,7 @@ class Connections:
         self._mine = threading.local()
         self._all: weakref.WeakSet[_Connection] = weakref.WeakSet()
         renew_in_child(self._renew)
+        _import_what_sending_needs()
 
     def _renew(self) -> None:
         self._lock = threading.Lock()

@@ -9,7 +9,9 @@ import re
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -17,10 +19,15 @@ from auditkit import AuditTrail, Event
 from auditkit.testing import WorkOSDouble
 from auditkit.transports import WorkOSTransport
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+
+SECRET = "a secret of some length"
 WRITER = """
-import sys, auditkit
+import os, sys, auditkit
 from auditkit import record
-trail = auditkit.configure(deliver=sys.argv[1] == "deliver")
+trail = auditkit.configure(deliver=sys.argv[1] == "deliver", secret=os.environ.get("AUDITKIT_SECRET"))
 for line in sys.stdin:
     record("note.create", "C", actor="writer", group="acme", location="here", target=line.strip())
     trail.flush(10)
@@ -36,11 +43,12 @@ def auditkit(*words: str, **environment: str) -> subprocess.CompletedProcess[str
     )  # fmt: skip
 
 
-def writer(deliver: str) -> subprocess.Popen[str]:
+def writer(deliver: str, **environment: str) -> subprocess.Popen[str]:
     """Start a process that records one event for each line it is given, and answers."""
     return subprocess.Popen(
-        [sys.executable, "-c", WRITER, deliver], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
+        [sys.executable, "-c", WRITER, deliver],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, **environment},
+    )  # fmt: skip
 
 
 def tell(process: subprocess.Popen[str], line: str) -> None:
@@ -56,6 +64,34 @@ def end(process: subprocess.Popen[str]) -> None:
     """Kill a process and close its pipes."""
     process.kill()
     process.communicate()
+
+
+@contextmanager
+def running(*command: str) -> Iterator[subprocess.Popen[str]]:
+    """Start a command whose output is read as it comes; whatever happens, it does not outlive the test."""
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        yield process
+    finally:
+        end(process)
+
+
+def next_line(process: subprocess.Popen[str]) -> str:
+    """Return the next line that a command prints."""
+    assert process.stdout is not None
+    return process.stdout.readline()
+
+
+def interrupt(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+    """Interrupt a command, and return its exit status and what else it printed."""
+    process.send_signal(signal.SIGINT)
+    rest, errors = process.communicate(timeout=30)
+    return process.returncode, rest, errors
+
+
+def following() -> AbstractContextManager[subprocess.Popen[str]]:
+    """Start `log --follow`, one JSON object a line."""
+    return running(sys.executable, "-m", "auditkit", "log", "--json", "--follow")
 
 
 @pytest.fixture
@@ -105,16 +141,13 @@ def test_demo_suggests_commands_that_work_as_typed(words: tuple[str, ...]) -> No
     """Each of the three commands does its work when it is copied into a shell."""
     demo = auditkit("demo", *words, AUDITKIT_DIRECTORY="" if words else "audit")
     commands = re.findall(r"^  (.+)$", demo.stdout.partition("Try next:\n")[2], re.MULTILINE)
-    filtered, as_json, following = commands
+    filtered, as_json, endless = commands
 
     assert 4 == in_a_shell(filtered).count("ada@example.com       ")
     assert 3 == len([json.loads(line) for line in in_a_shell(as_json).splitlines()])
-    follower = subprocess.Popen(["bash", "-c", f"exec {following}"], stdout=subprocess.PIPE, text=True)
-    assert follower.stdout is not None
-    assert "user.login" in follower.stdout.readline()
-    follower.send_signal(signal.SIGINT)
-    follower.communicate(timeout=30)
-    assert 0 == follower.returncode
+    with running("bash", "-c", f"exec {endless}") as follower:
+        assert "user.login" in next_line(follower)
+        assert 0 == interrupt(follower)[0]
 
 
 def in_a_shell(command: str) -> str:
@@ -239,6 +272,66 @@ def test_log_without_a_directory_says_what_to_do() -> None:
     assert not Path("nowhere").exists()
 
 
+@pytest.mark.usefixtures("demo")
+def test_log_takes_the_directory_as_the_demo_does() -> None:
+    """The directory is named by its place or by --directory, and only once."""
+    Path("audit").rename("elsewhere")
+
+    assert 12 == len(actions("--directory", "elsewhere")) == len(actions("elsewhere"))
+    assert "not allowed with argument" in auditkit("log", "elsewhere", "--directory", "elsewhere").stderr
+
+
+@pytest.mark.parametrize("words", [("log", ""), ("log", "--directory", ""), ("demo", "--directory", "")])
+def test_directory_without_a_name_is_refused(words: tuple[str, ...]) -> None:
+    """An empty name, as of a variable that is not set, is neither the default nor the working directory."""
+    done = auditkit(*words)
+
+    assert (2, "") == (done.returncode, done.stdout)
+    assert "must not be empty" in done.stderr
+    assert [] == list(Path().iterdir())
+
+
+@pytest.mark.parametrize("words", [("log",), ("demo", "--directory")])
+def test_directory_that_the_system_refuses_is_one_line(words: tuple[str, ...]) -> None:
+    """What the operating system refuses is one clear line, whatever it is."""
+    done = auditkit(*words, "d" * 300)
+
+    assert (2, "") == (done.returncode, done.stdout)
+    assert "File name too long" in done.stderr
+    assert 1 == done.stderr.count("\n")
+
+
+@pytest.mark.usefixtures("demo")
+@pytest.mark.parametrize(
+    ("redirection", "told"),
+    [(">/dev/full", "No space left on device"), (">&-", "standard output is closed")],
+)
+def test_output_that_cannot_be_written_is_one_line(redirection: str, told: str) -> None:
+    """A full disk or a closed output is told once, and is no success."""
+    command = f"{sys.executable} -m auditkit log {redirection}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False, timeout=50)
+
+    assert 2 == done.returncode
+    assert told in done.stderr
+    assert 1 == done.stderr.count("\n")
+
+
+def test_log_lacks_a_secret() -> None:
+    """What was signed with a secret that AUDITKIT_SECRET does not hold is told to wait, and read with it."""
+    process = writer("deliver", AUDITKIT_SECRET=SECRET)
+    tell(process, "one")
+    end(process)
+    process = writer("record only", AUDITKIT_SECRET=SECRET)
+    tell(process, "two")
+    end(process)
+    without, having = auditkit("log", "--json"), auditkit("log", "--json", AUDITKIT_SECRET=SECRET)
+
+    assert (0, 1) == (without.returncode, without.stdout.count("\n"))
+    assert "set AUDITKIT_SECRET" in without.stderr
+    assert "auditkit: some events may still wait in the journal of audit" in without.stderr
+    assert (0, 2, "") == (having.returncode, having.stdout.count("\n"), having.stderr)
+
+
 def test_log_without_a_ledger_says_what_to_do() -> None:
     """A directory that never had a ledger is an error, and gets none."""
     Path("empty").mkdir(mode=0o700)
@@ -275,19 +368,50 @@ def test_log_follows() -> None:
     """--follow prints what comes, and ends quietly when interrupted."""
     process = writer("deliver")
     tell(process, "one")
-    follower = subprocess.Popen(
-        [sys.executable, "-m", "auditkit", "log", "--json", "--follow"], stdout=subprocess.PIPE, text=True
-    )
-    assert follower.stdout is not None
-    seen = [json.loads(follower.stdout.readline())["target_id"]]
-    tell(process, "two")
-    seen.append(json.loads(follower.stdout.readline())["target_id"])
-    follower.send_signal(signal.SIGINT)
-    rest, _ = follower.communicate(timeout=30)
+    with following() as follower:
+        seen = [json.loads(next_line(follower))["target_id"]]
+        tell(process, "two")
+        seen.append(json.loads(next_line(follower))["target_id"])
+        told = interrupt(follower)
     end(process)
 
     assert ["one", "two"] == seen
-    assert (0, "") == (follower.returncode, rest)
+    assert (0, "", "") == told
+
+
+def test_log_follows_what_a_killed_process_left() -> None:
+    """--follow shows what nobody else puts into the ledger any more, also when it comes later."""
+    process = writer("deliver")
+    tell(process, "one")
+    end(process)
+    with following() as follower:
+        seen = [json.loads(next_line(follower))["target_id"]]
+        process = writer("record only")
+        tell(process, "two")
+        end(process)
+        seen.append(json.loads(next_line(follower))["target_id"])
+        told = interrupt(follower)
+
+    assert ["one", "two"] == seen
+    assert (0, "", "") == told
+
+
+def test_log_that_is_interrupted_says_so() -> None:
+    """Without --follow an interruption is one, also where nobody reads what is printed."""
+    trail = AuditTrail()
+    for number in range(40):  # more than a pipe holds
+        trail.emit(
+            Event(
+                group="acme", action="note.create", action_type="C", actor_name="ada", actor_id="ada",
+                target_name=str(number), target_id=str(number), location="here", metadata={"body": "x" * 10_000},
+            )
+        )  # fmt: skip
+    trail.shutdown(10)
+    with running(sys.executable, "-m", "auditkit", "log", "--json") as process:
+        next_line(process)
+        code, _, errors = interrupt(process)
+
+    assert (130, "") == (code, errors)
 
 
 def test_log_reads_what_it_may_not_write() -> None:

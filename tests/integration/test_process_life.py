@@ -479,3 +479,37 @@ say(*[entry.event.action for entry in LedgerReader(directory).events()])
 """)
 
     assert ["user.login"] == reader.end()
+
+
+# ---------------------------------------------------------------------- imports
+
+
+@pytest.mark.parametrize("kind", ["plain", "asynchronous"])
+def test_lanes_import_nothing(run: Callable[..., Child], workos: WorkOSDouble, kind: str) -> None:
+    """A lane's thread finds everything imported: a fork during an import would lock it in the child for ever."""
+    workos.fail(429, retry_after="Thu, 01 Jan 1970 00:00:00 GMT")
+    workos.reset_connection()
+    workos.fail(422, body={"message": "Validation failed", "errors": [{"field": "action", "code": "unknown"}]})
+    child = run(f"""
+plain = transport()
+
+class Asynchronous:
+    name, max_batch, concurrency, durable = "asynchronous", 1, 1, True
+
+    async def send(self, events):
+        plain.send(events)
+
+    async def close(self):
+        plain.close()
+
+auditkit.configure({"plain" if kind == "plain" else "Asynchronous()"}, directory=directory)
+auditkit._current.trail._engine.ready()  # what the first event does before it is written
+before = {{*sys.modules}}
+for _ in range(3):
+    emit()
+assert auditkit.flush(20)
+assert auditkit.stats().destinations[auditkit._current.trail.settings.transports[0].name].dead_letters == 1
+say(*sorted({{*sys.modules}} - before))
+""")
+
+    assert [] == child.end()

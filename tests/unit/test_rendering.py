@@ -45,6 +45,7 @@ def test_first_line_says_who_did_what_to_what_from_where() -> None:
         ({"amount_was": 1, "amount": 2}, "amount: 1 -> 2"),
         ({"amount_was": None, "amount": 2}, "amount: (none) -> 2"),
         ({"amount_was": 1}, "amount: was 1"),
+        ({"note_was": "", "note": "paid"}, "note: (empty) -> paid"),
         ({"amount": 1}, "amount: 1"),
         ({"plan": {"id": "p", "seats": 3}}, "plan: {id: p, seats: 3}"),
         ({"text": "x" * 100}, f"text: {'x' * 52}"),
@@ -78,6 +79,40 @@ def test_long_parts_go_to_a_row_of_their_own() -> None:
         shown[1],
         shown[2].strip(),
     ]
+
+
+def test_group_is_told_when_asked_for() -> None:
+    """The group stands behind the location, or below it where there is no room."""
+    assert lines_of(an_event(location="::1", group="a"), group=True).endswith("  inv_1  ::1  in a")
+    assert f"{lines_of(an_event())}\n{' ' * 22}in acme" == lines_of(an_event(), group=True)
+
+
+def columns(text: str) -> int:
+    """Return how many columns of a terminal an East Asian text takes."""
+    return sum(2 if unicodedata.east_asian_width(each) in "FW" else 1 for each in text)
+
+
+def test_wide_characters_take_two_columns() -> None:
+    """Columns stay aligned and lines within 80 columns where a character is as wide as two."""
+    event = an_event(
+        actor_name="山田太郎", target_name="請求書", target_id="請求書", location="::1", metadata={"備考": "あ" * 200}
+    )
+    first, *rest = lines_of(event).splitlines()
+
+    assert 20 + 2 + 20 + 2 == columns(first.partition("invoice.update")[0])
+    assert 2 <= len(rest)
+    assert [] == [line for line in (first, *rest) if columns(line) > 80]
+    assert f"備考:{'あ' * 60}…" == "".join("".join(rest).split())
+
+
+@pytest.mark.parametrize("name", ["Zoe\u0308", "👩\u200d🔬"])
+def test_marks_take_no_column(name: str) -> None:
+    """What is drawn over or joined with another character leaves the columns where they are."""
+    first = lines_of(an_event(actor_name=name))
+    visible = sum(unicodedata.category(each) not in {"Mn", "Cf"} for each in name)
+    wide = sum(unicodedata.east_asian_width(each) == "W" for each in name)
+
+    assert f"{name}{' ' * (20 - visible - wide)}  invoice.update" in first
 
 
 @pytest.mark.parametrize("outcome", ["failure", "denied"])

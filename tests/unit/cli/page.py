@@ -17,10 +17,13 @@ def page() -> str:
     parts = [
         "# Command line\n",
         "`auditkit` and `python -m auditkit` are the same. Exit status: 0 when it did what was asked, 1 when not all of",
-        "it, 2 when it could not begin, 130 when interrupted.\n",
+        "it, 2 when it could not be done, 130 when interrupted.\n",
         "This page is made from the parser: `python -m tests.unit.cli.page > docs/reference/cli.md`.\n",
     ]
-    for action in build_parser()._actions:
+    parser = build_parser()
+    flags = [action for action in parser._actions if action.dest != "help" and action.option_strings]
+    parts += [f"`auditkit {' '.join(action.option_strings)}`: {action.help}.\n" for action in flags]
+    for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             for name, command in action.choices.items():
                 parts.extend(_section(name, command))

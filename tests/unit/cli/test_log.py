@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -11,9 +12,8 @@ import pytest
 
 from auditkit import Event
 from auditkit.cli import log
-from auditkit.cli.parser import build_parser
+from auditkit.cli.output import Listing
 from auditkit.ledger import Entry
-from auditkit.rendering import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,9 +49,9 @@ class Ledger:
 
 def follow(ledger: Ledger, after: int, capsys: pytest.CaptureFixture[str]) -> list[int]:
     """Follow until the interruption, and return the positions that were printed."""
-    arguments = build_parser().parse_args(["log", "--json", "--follow"])
+    listing = Listing(sys.stdout, color="never", as_json=True)
     with pytest.raises(KeyboardInterrupt):
-        log._follow(ledger, after, {}, arguments, plain)  # type: ignore[arg-type]  # all of a reader that it needs
+        log._follow(ledger, after, {}, listing, None)  # type: ignore[arg-type]  # all of a reader that it needs
     return [json.loads(line)["position"] for line in capsys.readouterr().out.splitlines()]
 
 

@@ -1,14 +1,16 @@
-"""What a command does to a directory before it reads it."""
+"""What is done to a directory before it is read."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pytest
-
-from auditkit import AuditTrail, Event
-from auditkit.cli.catching_up import catch_up, remembered
+from auditkit import AuditTrail, Event, files
 from auditkit.ledger import LedgerReader
+from auditkit.trail import catch_up, remembered
+
+if TYPE_CHECKING:
+    import pytest
 
 
 def record(target: str, *, deliver: bool = True, ledger: bool = True, secret: str | None = None) -> None:
@@ -30,7 +32,7 @@ def contents() -> list[Path]:
 
 def test_catch_up_makes_no_directory() -> None:
     """A directory that is not there stays away."""
-    assert catch_up(Path("audit"), 10)
+    assert catch_up("audit")
 
     assert not Path("audit").exists()
 
@@ -41,7 +43,7 @@ def test_catch_up_reads_what_waits() -> None:
     record("two", deliver=False)
     assert 1 == LedgerReader("audit").last_position()
 
-    assert catch_up(Path("audit"), 10)
+    assert catch_up("audit")
     assert ["one", "two"] == [each.event.target_id for each in LedgerReader("audit").events()]
 
 
@@ -49,7 +51,7 @@ def test_catch_up_writes_no_segment() -> None:
     """Where nothing waits, nothing is written into the journal."""
     record("one")
     before = contents()
-    catch_up(Path("audit"), 10)
+    catch_up("audit")
 
     assert before == contents()
 
@@ -59,9 +61,9 @@ def test_catch_up_begins_no_ledger() -> None:
     record("one", ledger=False)
     before = contents()
 
-    assert catch_up(Path("audit"), 10)
+    assert catch_up("audit")
     assert before == contents()
-    assert "ledger" not in remembered(Path("audit"))
+    assert "ledger" not in remembered("audit")
 
 
 def test_catch_up_leaves_alone_what_it_may_not_write() -> None:
@@ -71,17 +73,50 @@ def test_catch_up_leaves_alone_what_it_may_not_write() -> None:
     Path("audit").chmod(0o770)
     before = contents()
 
-    assert not catch_up(Path("audit"), 10)
+    assert not catch_up("audit")
     assert before == contents()
 
 
-@pytest.mark.parametrize("secret", ["", "a secret of some length"])
-def test_catch_up_uses_the_environments_secret(secret: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Segments written with the secret of the environment are read with it; an empty one is none."""
-    record("one")
-    monkeypatch.setenv("AUDITKIT_SECRET", secret)
+SECRET = "a secret of some length"
 
-    record("two", deliver=False, secret=secret or None)
 
-    assert catch_up(Path("audit"), 10)
+def test_catch_up_takes_the_secret_of_the_segments() -> None:
+    """Segments signed with a secret are read with it."""
+    record("one", secret=SECRET)
+    record("two", deliver=False, secret=SECRET)
+
+    assert catch_up("audit", secret=SECRET)
     assert 2 == LedgerReader("audit").last_position()
+
+
+def test_catch_up_tells_that_it_lacks_the_secret() -> None:
+    """Segments signed with a secret that is not given wait on, and the caller is told."""
+    record("one", secret=SECRET)
+    record("two", deliver=False, secret=SECRET)
+
+    assert not catch_up("audit")
+    assert 1 == LedgerReader("audit").last_position()
+    assert catch_up("audit", secret=SECRET)
+
+
+def test_catch_up_tells_that_auditing_is_disabled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where AUDITKIT_DISABLED keeps it from its work, what waits may still wait."""
+    record("one")
+    record("two", deliver=False)
+    monkeypatch.setenv("AUDITKIT_DISABLED", "1")
+
+    assert not catch_up("audit")
+    assert 1 == LedgerReader("audit").last_position()
+
+
+def test_catch_up_gives_up_in_time() -> None:
+    """Where another process keeps the ledger for itself, the wait ends, and the caller is told."""
+    record("one")
+    record("two", deliver=False)
+    lock = files.locked(Path("audit") / "ledger" / "ledger.lock")
+    assert lock is not None
+    try:
+        assert not catch_up("audit", timeout=0.2)
+        assert 1 == LedgerReader("audit").last_position()
+    finally:
+        files.close(lock)
