@@ -481,7 +481,7 @@ say(*[entry.event.action for entry in LedgerReader(directory).events()])
     assert ["user.login"] == reader.end()
 
 
-# ---------------------------------------------------------------------- imports
+# ---------------------------------------------------------------------- what is imported
 
 
 @pytest.mark.parametrize("kind", ["plain", "asynchronous"])
