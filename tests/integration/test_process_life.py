@@ -481,7 +481,7 @@ say(*[entry.event.action for entry in LedgerReader(directory).events()])
     assert ["user.login"] == reader.end()
 
 
-# ---------------------------------------------------------------------- what is imported
+# ---------------------------------------------------------------------- modules
 
 
 @pytest.mark.parametrize("kind", ["plain", "asynchronous"])
