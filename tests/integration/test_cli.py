@@ -309,7 +309,10 @@ def test_directory_that_the_system_refuses_is_one_line(words: tuple[str, ...]) -
 def test_output_that_cannot_be_written_is_one_line(redirection: str, told: str) -> None:
     """A full disk or a closed output is told once, and is no success."""
     command = f"{sys.executable} -m auditkit log {redirection}"
-    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False, timeout=50)
+    buffered = {**os.environ, "PYTHONUNBUFFERED": ""}  # then Python would try again at its exit
+    done = subprocess.run(
+        ["bash", "-c", command], capture_output=True, text=True, check=False, timeout=50, env=buffered
+    )
 
     assert 2 == done.returncode
     assert told in done.stderr
@@ -396,10 +399,11 @@ def test_log_follows_what_a_killed_process_left() -> None:
     assert (0, "", "") == told
 
 
-def test_log_that_is_interrupted_says_so() -> None:
-    """Without --follow an interruption is one, also where nobody reads what is printed."""
+@pytest.fixture
+def more_than_a_pipe_holds() -> None:
+    """Leave a trail whose end nobody can print before somebody reads its beginning."""
     trail = AuditTrail()
-    for number in range(40):  # more than a pipe holds
+    for number in range(40):
         trail.emit(
             Event(
                 group="acme", action="note.create", action_type="C", actor_name="ada", actor_id="ada",
@@ -407,11 +411,29 @@ def test_log_that_is_interrupted_says_so() -> None:
             )
         )  # fmt: skip
     trail.shutdown(10)
+
+
+@pytest.mark.usefixtures("more_than_a_pipe_holds")
+def test_log_that_is_interrupted_says_so() -> None:
+    """Without --follow an interruption is one, also where nobody reads what is printed."""
     with running(sys.executable, "-m", "auditkit", "log", "--json") as process:
         next_line(process)
         code, _, errors = interrupt(process)
 
     assert (130, "") == (code, errors)
+
+
+@pytest.mark.usefixtures("more_than_a_pipe_holds")
+def test_log_ends_quietly_with_its_reader() -> None:
+    """A reader that goes away early, as `head` does, is no error."""
+    with running(sys.executable, "-m", "auditkit", "log", "--json") as process:
+        next_line(process)
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.stderr is not None
+        told = process.stderr.read()
+
+        assert (0, "") == (process.wait(30), told)
 
 
 def test_log_reads_what_it_may_not_write() -> None:
@@ -482,17 +504,15 @@ def test_log_is_plain_in_a_pipe() -> None:
     assert "\x1b[" in auditkit("log", "--color", "always").stdout
 
 
-@pytest.mark.usefixtures("demo")
-def test_log_ends_quietly_with_its_reader() -> None:
-    """A reader that goes away early, as `head` does, is no error."""
-    command = f"{sys.executable} -m auditkit log --json | head -n 1"
-    done = subprocess.run(
-        ["bash", "-c", f"set -o pipefail; {command}"], capture_output=True, text=True, check=False, timeout=50
-    )
-
-    assert (0, "") == (done.returncode, done.stderr)
-
-
 def test_version() -> None:
     """--version prints the distribution's version."""
     assert re.fullmatch(r"\d+\.\d+\.\d+\n", auditkit("--version").stdout)
+
+
+def test_no_command_is_a_call_for_help() -> None:
+    """Without a command the help is printed, with every command and what to begin with."""
+    done = auditkit()
+
+    assert (0, "") == (done.returncode, done.stderr)
+    assert ["demo", "log"] == re.findall(r"^    (\w+)  ", done.stdout, re.MULTILINE)
+    assert "first: auditkit demo" in done.stdout

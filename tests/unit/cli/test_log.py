@@ -6,6 +6,7 @@ import json
 import sys
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -47,12 +48,14 @@ class Ledger:
         return (entry(each) for each in range(start + 1, self.grown_to + 1))
 
 
-def follow(ledger: Ledger, after: int, capsys: pytest.CaptureFixture[str]) -> list[int]:
+def follow(ledger: Ledger, after: int, capsys: pytest.CaptureFixture[str], journal: Path | None = None) -> list[int]:
     """Follow until the interruption, and return the positions that were printed."""
     listing = Listing(sys.stdout, color="never", as_json=True)
     with pytest.raises(KeyboardInterrupt):
-        log._follow(ledger, after, {}, listing, None)  # type: ignore[arg-type]  # all of a reader that it needs
-    return [json.loads(line)["position"] for line in capsys.readouterr().out.splitlines()]
+        log._follow(ledger, after, {}, listing, journal)  # type: ignore[arg-type]  # all of a reader that it needs
+    shown = capsys.readouterr()
+    sys.stderr.write(shown.err)
+    return [json.loads(line)["position"] for line in shown.out.splitlines()]
 
 
 def test_follow_prints_nothing_twice(capsys: pytest.CaptureFixture[str]) -> None:
@@ -66,3 +69,16 @@ def test_follow_prints_nothing_twice(capsys: pytest.CaptureFixture[str]) -> None
 def test_follow_begins_anew_with_the_ledger(capsys: pytest.CaptureFixture[str]) -> None:
     """A ledger that ends before what was seen was begun anew: all of it is printed."""
     assert [1, 2] == follow(Ledger([2], grown_to=2), 7, capsys)
+
+
+def test_follow_tells_once_that_it_cannot_look_at_the_journal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A journal that cannot be looked at any more is told once, and the ledger is followed all the same."""
+    Path("audit", "lanes", "ledger").mkdir(parents=True)
+    Path("audit").chmod(0o770)
+    monkeypatch.setattr("auditkit.cli.log._POLL", 0)
+    ends = [0] * 3 * log._POLLS
+
+    assert [1, 2] == follow(Ledger([*ends, 2], grown_to=2), 0, capsys, Path("audit"))
+    assert "auditkit: some events may still wait in the journal of audit\n" == capsys.readouterr().err
