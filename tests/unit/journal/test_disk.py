@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from auditkit.journal.segment import Segment
+
 
 @pytest.fixture
 def audit(tmp_path: Path) -> Path:
@@ -118,15 +120,21 @@ def test_next_segment_is_prepared_when_the_present_one_is_half_full(audit: Path)
     """The syncing thread makes the next segment, so that the record which needs it does not."""
     journal = open_journal(audit)
     prepared = threading.Event()
-    prepare = journal._prepare
+    prepare, further = journal._prepare, journal._further
+    asked: list[int] = []  # once for the first segment, and once where that is half full
 
     def watched() -> None:
         prepare()
         prepared.set()
 
+    def counted(size: int) -> Segment:
+        asked.append(size)
+        return further(size)
+
     journal._prepare = watched  # type: ignore[method-assign]  # watched, and done
+    journal._further = counted  # type: ignore[method-assign]  # counted, and done
     journal.start()
-    while not journal._half_full and not prepared.is_set():
+    while len(asked) < 2:
         write(journal, 1)
     prepared.wait()
     (spare,) = [name for name in segments(audit) if name.endswith(".new")]
