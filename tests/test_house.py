@@ -259,3 +259,28 @@ def test_every_command_is_documented() -> None:
         ]
 
     assert [] == missing
+
+
+def test_every_trouble_is_documented_once() -> None:
+    """docs/reference/configuration.md has one line for each code that auditkit counts and logs."""
+    page = (ROOT / "docs" / "reference" / "configuration.md").read_text("utf-8")
+    table = page.partition("| code | meaning |\n|---|---|\n")[2].partition("\n\n")[0]
+    codes = [code for row in table.splitlines() for code in re.findall(r"`(\w+)`", row.split("|")[1])]
+    told = {code for path in PACKAGE.rglob("*.py") for code in troubles(ast.parse(path.read_text("utf-8")))}
+
+    assert sorted(set(codes)) == sorted(codes)
+    assert "not_recorded" in told
+    assert set() == told - set(codes)
+
+
+def troubles(tree: ast.Module) -> Iterator[str]:
+    """Yield the codes that a module reports."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(
+                func=ast.Attribute(attr="report" | "_report" | "trouble" | "_tell" | "_ail"),
+                args=[ast.Constant(value=str(code)), *_],
+            ):
+                yield code
+            case _:
+                pass
