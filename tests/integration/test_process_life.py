@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-# What every process begins with: a trail on the test's directory that delivers to its double, `emit()` which
-# records one event and returns its id, `say()` which writes a line for the test and `hear()` which waits for
-# one of its.
+# What every process begins with: what it needs for a trail on the test's directory that delivers to its double
+# (`transport()`, and `Asynchronous()` which is the same), `emit()` which records one event and returns its id,
+# `say()` which writes a line for the test and `hear()` which waits for one of its.
 PRELUDE = """
 import atexit, json, os, signal, sys, threading
 directory, base_url, key = sys.argv[1:4]
@@ -52,6 +52,18 @@ def emit(trail=auditkit):
 
 def transport(**named):
     return WorkOSTransport(key, base_url=base_url, **named)
+
+class Asynchronous:
+    name, max_batch, concurrency, durable = "asynchronous", 1, 1, True
+
+    def __init__(self):
+        self.plain = transport()
+
+    async def send(self, events):
+        self.plain.send(events)
+
+    async def close(self):
+        self.plain.close()
 
 def wait_for(pid):
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
@@ -403,17 +415,6 @@ atexit.register(lambda: say(*[emit() for _ in range(5)]))
 def test_exit_delivers_through_an_asynchronous_transport(run: Callable[..., Child], workos: WorkOSDouble) -> None:
     """Where no thread can be started for its loop an asynchronous transport is served too."""
     child = run("""
-plain = transport()
-
-class Asynchronous:
-    name, max_batch, concurrency, durable = "asynchronous", 1, 1, True
-
-    async def send(self, events):
-        plain.send(events)
-
-    async def close(self):
-        plain.close()
-
 auditkit.configure(Asynchronous(), directory=directory)
 atexit.register(lambda: say(*[emit() for _ in range(5)]))
 """)
@@ -484,25 +485,14 @@ say(*[entry.event.action for entry in LedgerReader(directory).events()])
 # ---------------------------------------------------------------------- modules
 
 
-@pytest.mark.parametrize("kind", ["plain", "asynchronous"])
+@pytest.mark.parametrize("kind", ["transport", "Asynchronous"])
 def test_lanes_import_nothing(run: Callable[..., Child], workos: WorkOSDouble, kind: str) -> None:
     """A lane's thread finds everything imported: a fork during an import would lock it in the child for ever."""
     workos.fail(429, retry_after="Thu, 01 Jan 1970 00:00:00 GMT")
     workos.reset_connection()
     workos.fail(422, body={"message": "Validation failed", "errors": [{"field": "action", "code": "unknown"}]})
     child = run(f"""
-plain = transport()
-
-class Asynchronous:
-    name, max_batch, concurrency, durable = "asynchronous", 1, 1, True
-
-    async def send(self, events):
-        plain.send(events)
-
-    async def close(self):
-        plain.close()
-
-auditkit.configure({"plain" if kind == "plain" else "Asynchronous()"}, directory=directory)
+auditkit.configure({kind}(), directory=directory)
 auditkit._current.trail._engine.ready()  # what the first event does before it is written
 before = {{*sys.modules}}
 for _ in range(3):
