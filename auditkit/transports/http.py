@@ -198,6 +198,8 @@ class _Connection:
         self.process = os.getpid()  # a child that used its parent's socket would mix both their answers
         self.transport = httpx.HTTPTransport(verify=verify, proxy=proxy, limits=_ONE)
         self.close = weakref.finalize(self, _close, self.transport, self.process)
+        # The interpreter calls those before it lets the lanes end: in the middle of their last requests.
+        self.close.atexit = False
 
 
 _inherited: list[httpx.HTTPTransport] = []

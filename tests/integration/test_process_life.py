@@ -397,6 +397,24 @@ say(*[emit() for _ in range(20)])
     assert once(child.end()) == arrivals(workos)
 
 
+def test_exit_cuts_no_request_under_way(run: Callable[..., Child], workos: WorkOSDouble) -> None:
+    """A request that is under way when the interpreter ends gets its answer: the event is sent once."""
+    child = run("""
+auditkit.configure(transport(), directory=directory)
+atexit.register(lambda: say("ending"))  # before there is a connection: called after whatever came with that
+say(emit())
+hear()
+""")
+    with workos.holding():
+        ids = child.heard()
+        workos.wait_for_requests(1)
+        child.tell()
+        assert ["ending"] == child.heard()
+    child.end()
+
+    assert once(ids) == arrivals(workos)
+
+
 def test_exit_delivers_what_only_an_exit_handler_recorded(
     run: Callable[..., Child], workos: WorkOSDouble, tmp_path: Path
 ) -> None:
