@@ -69,7 +69,8 @@ def _close(path: Path, file: files.Handle, keys: frames.Keys, reporter: Reporter
     if damage:
         _quarantine(path, data, damage, reporter)
     if not ended:
-        _, line = chain.extend(head, frames.end(records))
+        body = frames.end(records)
+        line = frames.line(chain.link(head, body), body)
         files.write_at(file.fd, line, end)
         end += len(line)
     os.ftruncate(file.fd, end)

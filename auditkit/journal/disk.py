@@ -104,31 +104,34 @@ class DiskJournal:
         body = encode(draft)
         if len(body) > MAX_RECORD:
             raise JournalError(f"an event must be at most {MAX_RECORD} bytes as JSON, got {len(body)}")
+        growth = self._growth
         with self._lock:
             if self._busy:
                 self._interrupting.append(body)
                 return _NOWHERE
             self._busy = True
             try:
-                position = self._write(body)
+                segment = self._segment
+                index = None if segment is None else segment.append(body)  # here: a call less for nearly all
+                position = self._write(body) if segment is None or index is None else (segment.name, index)
+                growth.number += 1
+            except OSError as error:
+                raise self._trouble(error) from None
             finally:
                 self._busy = False
                 if self._interrupting:
                     self._catch_up()
-        if self._growth.waiting:
-            self._growth.tell()
+        if growth.waiting:
+            growth.tell()
         return position
 
     def _write(self, body: bytes) -> Position:
+        """Write one record, where need be to a further segment."""
         segment = self._segment
-        try:
-            index = None if segment is None else segment.append(body)
-            while segment is None or index is None:
-                segment = self._further(len(body))
-                index = segment.append(body)
-        except OSError as error:
-            raise self._trouble(error) from None
-        self._growth.number += 1
+        index = None if segment is None else segment.append(body)
+        while segment is None or index is None:
+            segment = self._further(len(body))
+            index = segment.append(body)
         return (segment.name, index)
 
     def _catch_up(self) -> None:
@@ -137,12 +140,16 @@ class DiskJournal:
             self._busy = True
             try:
                 self._write(self._interrupting.popleft())
-            except JournalError as error:  # whoever recorded it has gone on
-                self._reporter.report("not_recorded", str(error), cause="interrupting", error=error)
+                self._growth.number += 1
+            except (OSError, JournalError) as error:  # whoever recorded it has gone on
+                trouble = self._trouble(error)
+                self._reporter.report("not_recorded", str(trouble), cause="interrupting", error=trouble)
             finally:
                 self._busy = False
 
-    def _trouble(self, error: OSError) -> JournalError:
+    def _trouble(self, error: OSError | JournalError) -> JournalError:
+        if isinstance(error, JournalError):
+            return error
         if error.errno in NO_ROOM:
             return JournalFull(
                 f"no space left for the audit journal in {self._directory}; free some, it recovers by itself"

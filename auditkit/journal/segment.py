@@ -105,7 +105,8 @@ class Segment:
         at, records, previous = self._place
         if at + len(body) > self._limit:
             return None
-        head, line = self._chain.extend(previous, body)
+        head = self._chain.link(previous, body)
+        line = frames.line(head, body)
         try:
             if files.pwrite(self._file.fd, line, at) != len(line):
                 files.write_at(self._file.fd, line, at)
@@ -126,7 +127,8 @@ class Segment:
     def _mark(self, body: bytes) -> None:
         """Write a line that is no record."""
         at, records, previous = self._place
-        head, line = self._chain.extend(previous, body)
+        head = self._chain.link(previous, body)
+        line = frames.line(head, body)
         files.write_at(self._file.fd, line, at)
         self._place = (at + len(line), records, head)
 

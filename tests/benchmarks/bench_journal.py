@@ -24,7 +24,7 @@ from auditkit.clock import SystemClock, new_id
 from auditkit.draft import Draft, Scene
 from auditkit.encoding import encode
 from auditkit.journal import DiskJournal, Keys
-from auditkit.journal.frames import START, Chain
+from auditkit.journal.frames import START, Chain, line
 from auditkit.reporting import Reporter
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ DRAFT = Draft(
 )
 BODY = encode(DRAFT)
 CHAIN = Chain()
-LINE = CHAIN.extend(START, BODY)[1]
+LINE = line(CHAIN.link(START, BODY), BODY)
 
 
 def journal_in(directory: Path, secrets: tuple[bytes, ...] = ()) -> DiskJournal:
@@ -100,7 +100,7 @@ CASES: dict[str, Callable[[Path], Callable[[], object]]] = {
     "os.write": writing,
     "os.pwrite, reserved": writing_reserved,
     "encode": lambda _: lambda: encode(DRAFT),
-    "chain and frame": lambda _: lambda: CHAIN.extend(START, BODY),
+    "chain and frame": lambda _: lambda: line(CHAIN.link(START, BODY), BODY),
     "append": appending,
     "append, keyed": lambda directory: appending(directory, b"secret" * 5),
 }

