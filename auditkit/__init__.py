@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from auditkit.capture import audited, record, ref
+from auditkit.capture import RegisteredAction, audited, record, ref, registered_actions
 from auditkit.context import Context, audit_context, bind_context, current_context
 from auditkit.delivery import Receipt
 from auditkit.errors import (
@@ -72,6 +72,7 @@ __all__ = [
     "Receipt",
     "ReceiptUnavailable",
     "RecordingFailed",
+    "RegisteredAction",
     "Rejected",
     "Stats",
     "Target",
@@ -99,6 +100,7 @@ __all__ = [
     "health",
     "record",
     "ref",
+    "registered_actions",
     "shutdown",
     "stats",
 ]

@@ -5,5 +5,6 @@ from __future__ import annotations
 from auditkit.capture.audited import audited
 from auditkit.capture.recording import record
 from auditkit.capture.reference import ref
+from auditkit.capture.registry import RegisteredAction, is_audited, registered_actions
 
-__all__ = ["audited", "record", "ref"]
+__all__ = ["RegisteredAction", "audited", "is_audited", "record", "ref", "registered_actions"]

@@ -6,6 +6,7 @@ import inspect
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from auditkit.capture.declaration import Statement, declare
+from auditkit.capture.registry import register
 from auditkit.capture.runners import AuditedCoroutineFunction, AuditedFunction
 from auditkit.capture.site import Site
 from auditkit.errors import AuditDefinitionError
@@ -98,7 +99,8 @@ def audited(  # noqa: PLR0913  (the design's names; all but two by keyword)
         if isinstance(function, classmethod | staticmethod):
             return type(function)(decorate(function.__func__))
         wrapper = _wrapper(function)
-        return wrapper(Site(function, declare(function, stated), trail))
+        declared = declare(function, stated)
+        return register(wrapper(Site(function, declared, trail)), declared, stated)
 
     return decorate
 

@@ -14,6 +14,7 @@ from auditkit import (
     AuditTrail,
     Event,
     Receipt,
+    RegisteredAction,
     Transport,
     audit_context,
     audited,
@@ -21,6 +22,7 @@ from auditkit import (
     emit,
     record,
     ref,
+    registered_actions,
 )
 
 Item = TypeVar("Item")
@@ -171,6 +173,16 @@ def a_declaration_is_checked() -> None:
     audited("tweet.update", "U", on_audit_error="ignore")  # type: ignore[arg-type]
     audited("tweet.update", "U", tarjet="a")  # type: ignore[call-arg]
     record("tweet.update", "X")  # type: ignore[arg-type]
+
+
+def a_registered_action_is_read_only() -> None:
+    """What is registered is told in texts, and cannot be changed."""
+    for each in registered_actions():
+        assert_type(each, RegisteredAction)
+        assert_type(each.action_type, ActionType)
+        assert_type(each.name, str)
+        assert_type(each.fields, tuple[str, ...] | None)
+        each.action = "tweet.other"  # type: ignore[misc]
 
 
 def a_fact_gives_a_receipt(receipt: Receipt) -> None:
