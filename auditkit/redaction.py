@@ -85,7 +85,7 @@ def _is_sensitive(name: str) -> bool:
 def _may_be_secret(text: str) -> bool:
     """Return False if the text has none of what a secret's shape, or a name inside of it, must contain.
 
-    Single characters go first: they are found at a third of the cost of longer texts.
+    Single characters go first: they are found at a fifth of the cost of longer texts.
     """
     if '"' in text or "'" in text or "=" in text:
         return True
@@ -95,7 +95,7 @@ def _may_be_secret(text: str) -> bool:
         return True
     if "-" in text and ("sk-" in text or "xox" in text or "glpat" in text or "pypi-" in text or "--" in text):
         return True
-    if "A" in text and ("AKIA" in text or "ASIA" in text or "AIza" in text):
+    if "A" in text and "I" in text and ("AKIA" in text or "ASIA" in text or "AIza" in text):
         return True
     small = text.lower()  # a scheme's name may be written in either case
     return "bearer" in small or "basic" in small

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from auditkit.capture.reference import Unavailable
@@ -10,12 +11,14 @@ from auditkit.clock import new_id
 from auditkit.errors import InvalidEventError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from auditkit.capture.declaration import Declaration
     from auditkit.capture.reference import Compiled
     from auditkit.context import Scope
     from auditkit.event import Actor
     from auditkit.protocols import Recorder
-    from auditkit.snapshot import Snapshot
+    from auditkit.snapshot import Seen, Snapshot
 
 
 class Call:
@@ -37,33 +40,20 @@ class Call:
         trouble: What went wrong for auditkit in this call, if anything did.
     """
 
-    __slots__ = (
-        "args", "before", "declared", "error", "ids", "kwargs", "parent", "result", "scope", "target", "trail",
-        "trouble", "who",
-    )  # fmt: skip
-
-    def __init__(
-        self,
-        declared: Declaration,
-        trail: Recorder,
-        scope: Scope | None,
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-    ) -> None:
-        """Begin with what the caller gave."""
-        self.declared = declared
-        self.trail = trail
-        self.scope = scope
-        self.args = args
-        self.kwargs = kwargs
-        self.parent = _get_call()
-        self.ids: list[str] = []
-        self.before: Snapshot | None = None
-        self.target: tuple[str, str, str] | None = None
-        self.who: tuple[Actor | None, str | None] | None = None
-        self.result: Any = None
-        self.error: BaseException | None = None
-        self.trouble = ""
+    declared: Declaration
+    trail: Recorder
+    scope: Scope | None
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    parent: Call | None
+    ids: list[str]
+    # Most calls have none of these: they stand in the class until one has.
+    before: Seen | Snapshot | None = None
+    target: tuple[str, str, str] | None = None
+    who: tuple[Actor | None, str | None] | None = None
+    result: Any = None
+    error: BaseException | None = None
+    trouble = ""
 
     def event_id(self) -> str:
         """Return the id that the event of this call has or will have.
@@ -99,4 +89,5 @@ class Call:
 
 
 CALL: ContextVar[Call | None] = ContextVar("auditkit_call", default=None)
-_get_call = CALL.get  # bound once: it is looked up on every audited call
+new_call: Callable[[], Call] = partial(object.__new__, Call)
+"""Make a call of which nothing is known yet: whoever makes one fills it in, for an ``__init__`` takes 0.2 us."""

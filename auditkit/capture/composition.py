@@ -13,7 +13,7 @@ from auditkit.capture.attribute import identified
 from auditkit.clock import new_id
 from auditkit.draft import Draft, Scene
 from auditkit.event import Actor, Target, text_id
-from auditkit.snapshot import CAPTURE, Unknown, changes_since, created, deleted, snapshot
+from auditkit.snapshot import CAPTURE, Unknown, as_snapshot, changes_since, created, deleted, look, snapshot
 from auditkit.snapshot.fields import NOT_OURS
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def observe(call: Call) -> None:
     declared = call.declared
     if declared.before is not None:
         try:
-            call.before = snapshot(declared.before.read(call), fields=declared.fields, exclude=declared.exclude)
+            call.before = look(declared.before.read(call), fields=declared.fields, exclude=declared.exclude)
         except NOT_OURS:
             raise
         except BaseException as error:  # noqa: BLE001  (see above)
@@ -176,7 +176,7 @@ def _changes(call: Call) -> dict[str, Any]:
     if declared.before is not None and before is None:
         return _UNREAD
     if declared.after is None:
-        return _NOTHING if before is None else deleted(before)
+        return _NOTHING if before is None else deleted(as_snapshot(before))
     try:
         state = declared.after.read(call)
     except NOT_OURS:

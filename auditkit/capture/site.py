@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from auditkit.capture.call import Call
+from auditkit.capture.call import CALL, new_call
 from auditkit.capture.composition import CANCELLED, DENIED, FAILURE, compose, observe, rehearse
 from auditkit.capture.declaration import RAISE, RECORD, SKIP, Declaration
 from auditkit.errors import AuditError, RecordingFailed
@@ -17,9 +17,12 @@ from auditkit.errors import AuditError, RecordingFailed
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from auditkit.capture.call import Call
     from auditkit.context import Scope
     from auditkit.protocols import Recorder
     from auditkit.redaction import Redactor
+
+_get_call = CALL.get  # bound once: it is looked up on every audited call
 
 
 class Site:
@@ -59,7 +62,14 @@ class Site:
             RecordingFailed: The record could not be made, and that was asked to be raised.
         """
         declared = self.declared
-        call = Call(declared, trail, scope, args, kwargs)
+        call = new_call()
+        call.declared = declared
+        call.trail = trail
+        call.scope = scope
+        call.args = args
+        call.kwargs = kwargs
+        call.parent = _get_call()
+        call.ids = []
         if declared.looks_first:
             observe(call)
         if (trail.raises or declared.on_audit_error is not None) and self._raises(trail):

@@ -297,9 +297,13 @@ class DiskJournal:
 
     def _prepare(self) -> None:
         """Make the next segment ready while the present one still has room, off the caller's path."""
+        spare = None
         try:
             spare = self._create(_BESIDES)
+            spare.warm()
         except (OSError, JournalError) as error:
+            if spare is not None:
+                spare.discard()
             self._reporter.report(
                 "no_room_ahead",
                 f"no further segment can be prepared in {self._directory}; the present one still has room",

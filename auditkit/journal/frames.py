@@ -16,6 +16,7 @@ import json
 import re
 from binascii import hexlify
 from collections import deque
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -43,24 +44,24 @@ class Chain:
         key: Secret bytes; with them only their holder can continue or imitate the chain.
     """
 
-    __slots__ = ("_inner", "_outer", "key_id")
+    __slots__ = ("_keyed", "key_id")
 
     def __init__(self, key: bytes | None = None) -> None:
         """Prepare the keyed states once; each line copies them."""
         self.key_id = None if key is None else hashlib.blake2b(key, digest_size=4, person=_KEY_ID).hexdigest()
-        self._inner = hashlib.sha256()
-        self._outer: hashlib._Hash | None = None
+        self._keyed: tuple[hashlib._Hash, hashlib._Hash] | None = None
         if key is not None:
-            block = (key if len(key) <= _BLOCK else hashlib.sha256(key).digest()).ljust(_BLOCK, b"\0")
-            self._inner.update(bytes(each ^ 0x36 for each in block))
-            self._outer = hashlib.sha256(bytes(each ^ 0x5C for each in block))
+            block = (key if len(key) <= _BLOCK else sha256(key).digest()).ljust(_BLOCK, b"\0")
+            self._keyed = sha256(bytes(each ^ 0x36 for each in block)), sha256(bytes(each ^ 0x5C for each in block))
 
     def link(self, previous: bytes, body: bytes) -> bytes:
         """Return the digits of the line that holds ``body`` after the line with the digits ``previous``."""
-        state = self._inner.copy()
-        state.update(previous + body)  # unambiguous: the digits have one length
-        if self._outer is not None:
-            inner, state = state, self._outer.copy()
+        data = previous + body  # unambiguous: the digits have one length
+        if self._keyed is None:
+            state = sha256(data)
+        else:
+            inner, state = self._keyed[0].copy(), self._keyed[1].copy()
+            inner.update(data)
             state.update(inner.digest())
         return hexlify(state.digest())  # the digits as bytes, without a text between
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from auditkit.snapshot.difference import CAPTURE, changes_since, created, deleted, difference
+from auditkit.snapshot.difference import CAPTURE, created, deleted, difference
 from auditkit.snapshot.flattening import snapshot
+from auditkit.snapshot.look import Seen, as_snapshot, changes_since, look
 from auditkit.snapshot.unknown import DEFERRED, REST, UNKNOWN, Snapshot, Unknown
 
 __all__ = [
@@ -11,11 +12,14 @@ __all__ = [
     "DEFERRED",
     "REST",
     "UNKNOWN",
+    "Seen",
     "Snapshot",
     "Unknown",
+    "as_snapshot",
     "changes_since",
     "created",
     "deleted",
     "difference",
+    "look",
     "snapshot",
 ]

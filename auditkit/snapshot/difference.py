@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from auditkit.snapshot.fields import OPAQUE, PLANS
-from auditkit.snapshot.flattening import snapshot
 from auditkit.snapshot.unknown import DEFERRED, REST, UNKNOWN, Snapshot, Unknown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from auditkit.event import Scalar
-    from auditkit.snapshot.fields import Pairs
 
 CAPTURE: Final = "auditkit_capture"
 """The key under which an event says which fields were not readable."""
@@ -20,7 +17,6 @@ CAPTURE: Final = "auditkit_capture"
 _OWN: Final = frozenset({"outcome", "error", "on_behalf_of_id", "on_behalf_of_name"})
 _MAX_LISTED: Final = 20  # unknown fields that an event names; further ones are counted
 _MAX_KEYS: Final = 4096  # names remembered
-_SMALL: Final = 8 * 1024  # characters of changed texts that fit into an event however they are escaped
 _ABSENT: Final[Any] = object()
 
 
@@ -28,7 +24,7 @@ def _is_own(name: str) -> bool:
     return name in _OWN or name.startswith("auditkit_")
 
 
-class _Keys(NamedTuple):
+class Keys(NamedTuple):
     """The keys of one field: what it was, and what it is; not plain where somebody else may own them."""
 
     was: str
@@ -36,23 +32,23 @@ class _Keys(NamedTuple):
     plain: bool
 
 
-class _KeysOfNames(dict[str, _Keys]):
+class _KeysOfNames(dict[str, Keys]):
     """The keys of each field's name: made once, and read at the cost of a dict."""
 
-    def __missing__(self, name: str) -> _Keys:
+    def __missing__(self, name: str) -> Keys:
         if len(self) >= _MAX_KEYS:
             self.clear()
-        keys = self[name] = _Keys(f"{name}_was", name, plain=not _is_own(name) and not name.endswith("_was"))
+        keys = self[name] = Keys(f"{name}_was", name, plain=not _is_own(name) and not name.endswith("_was"))
         return keys
 
 
-_keys: Final = _KeysOfNames()
+keys_of: Final = _KeysOfNames()
 
 
 def _apart(*sides: Snapshot) -> dict[str, tuple[str, str]]:
     """Return keys for all fields of these snapshots, no two alike, for when there is one that is not plain."""
     names = list(dict.fromkeys(name for side in sides for name in side))
-    keys = {name: (f"{name}_was", name) for name in names if _keys[name].plain}
+    keys = {name: (f"{name}_was", name) for name in names if keys_of[name].plain}
     used = {key for pair in keys.values() for key in pair}
     for name in sorted(set(names) - set(keys)):  # the same keys whatever the order
         now = name
@@ -93,7 +89,7 @@ def difference(  # noqa: C901  (measured: the hot path of every update)
         if type(old) is Unknown or type(new) is Unknown:
             unknown.append(name)
             continue
-        was, now, plain = _keys[name]
+        was, now, plain = keys_of[name]
         if not plain:
             was, now = _apart(before, after)[name]
         changes[was] = old
@@ -105,52 +101,6 @@ def difference(  # noqa: C901  (measured: the hot path of every update)
     return changes
 
 
-def changes_since(
-    before: Snapshot, state: object, *, fields: frozenset[str] | None = None, exclude: frozenset[str] = frozenset()
-) -> dict[str, Scalar]:
-    """Return the difference between a snapshot and what the state is now.
-
-    The same as ``difference(before, snapshot(state))``. Where the state is what most are, a few fields whose
-    short values have kept their types, the second snapshot is never made: a value that is the same object as
-    before needs no second look.
-    """
-    if fields is None and not exclude:
-        plan = PLANS.get(type(state), OPAQUE)
-        try:
-            if plan.pairs is not None and (quick := _quick(before, plan.pairs(state))) is not None:
-                return quick
-        except (KeyboardInterrupt, SystemExit, GeneratorExit):
-            raise
-        except BaseException:  # noqa: BLE001, S110  (the snapshot below says what it is that cannot be read)
-            pass
-    return difference(before, snapshot(state, fields=fields, exclude=exclude))
-
-
-def _quick(before: Snapshot, pairs: Pairs) -> dict[str, Scalar] | None:
-    """Return the difference, or None for all that is not plain at sight."""
-    changes: dict[str, Scalar] = {}
-    found = size = 0
-    for name, new in pairs:
-        old = before.get(name, _ABSENT)
-        kind = type(new)
-        if old is new and kind is not Unknown:
-            found += 1
-            continue
-        if kind is not type(old) or (kind is not str and kind is not bool):
-            return None
-        if kind is str and ((size := size + len(new)) > _SMALL or not new.isascii()):
-            return None
-        found += 1
-        if old == new:
-            continue
-        was, now, plain = _keys[name]
-        if not plain:
-            return None
-        changes[was] = old
-        changes[now] = new
-    return changes if found == len(before) else None
-
-
 def _add_gone(before: Snapshot, after: Snapshot, changes: dict[str, Scalar], unknown: list[str]) -> None:
     """Add the fields that are only in ``before``."""
     for name, old in before.items():
@@ -159,7 +109,7 @@ def _add_gone(before: Snapshot, after: Snapshot, changes: dict[str, Scalar], unk
         if type(old) is Unknown or REST in after:
             unknown.append(name)
             continue
-        was, now, plain = _keys[name]
+        was, now, plain = keys_of[name]
         if not plain:
             was, now = _apart(before, after)[name]
         changes[was] = old
@@ -172,7 +122,7 @@ def created(after: Snapshot) -> dict[str, Scalar]:
     unknown: list[str] = []
     for name, value in after.items():
         if type(value) is not Unknown:
-            told[name if _keys[name].plain else _apart(after)[name][1]] = value
+            told[name if keys_of[name].plain else _apart(after)[name][1]] = value
         elif value is UNKNOWN:
             unknown.append(name)
     if unknown:
@@ -186,7 +136,7 @@ def deleted(before: Snapshot) -> dict[str, Scalar]:
     unknown: list[str] = []
     for name, value in before.items():
         if type(value) is not Unknown:
-            was, _, plain = _keys[name]
+            was, _, plain = keys_of[name]
             told[was if plain else _apart(before)[name][0]] = value
         elif value is UNKNOWN:
             unknown.append(name)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from auditkit.event import Scalar
 
     Pairs = Iterable[tuple[Any, Any]]
+    Columns = tuple[tuple[Any, ...], tuple[Any, ...]]
     Namespaces = Sequence[Mapping[str, Any]]
 
 _mro_of: Callable[[type], tuple[type, ...]] = type.__dict__["__mro__"].__get__
@@ -40,6 +41,8 @@ class Plan:
     Attributes:
         scalar: Turns one into a scalar.
         pairs: Gives the names and values of its fields.
+        columns: Gives all names and all values that ``pairs`` chooses among, at a part of its cost; None where
+            there is no such short way.
         items: Gives its elements.
         private: Whether names with a leading underscore are data too, as they are in a mapping.
         sized: Whether what ``pairs`` gives has a length.
@@ -48,6 +51,7 @@ class Plan:
 
     scalar: Callable[[Any], Scalar] | None = None
     pairs: Callable[[Any], Pairs] | None = None
+    columns: Callable[[Any], Columns] | None = None
     items: Callable[[Any], Iterable[Any]] | None = None
     private: bool = False
     sized: bool = False
@@ -55,6 +59,7 @@ class Plan:
 
 
 OPAQUE: Final = Plan()
+MAX_NAMES: Final = 100  # fields of a snapshot
 NOT_OURS: Final = (KeyboardInterrupt, SystemExit, GeneratorExit)  # they are not about an object
 _DESCRIPTORS: Final = frozenset({GetSetDescriptorType, MemberDescriptorType})
 _DEFAULTS: Final = frozenset({str, bool, int, float, type(None)})
@@ -106,7 +111,7 @@ def _builtin_plan(mro: tuple[type, ...], namespaces: Namespaces) -> Plan | None:
         if base in SCALARS:
             return Plan(scalar=SCALARS[base])
         if base is dict:
-            return Plan(pairs=dict.items, private=True, sized=True)
+            return Plan(pairs=dict.items, columns=_columns, private=True, sized=True)
         if base is MappingProxyType:
             return Plan(pairs=_proxied, private=True, sized=True)
         if base is tuple and type(names := _found(namespaces, "_fields")) is tuple:
@@ -114,6 +119,13 @@ def _builtin_plan(mro: tuple[type, ...], namespaces: Namespaces) -> Plan | None:
         if base in _SEQUENCES:
             return Plan(items=_SEQUENCES[base], ordered=base not in {set, frozenset})
     return None
+
+
+def _columns(state: dict[Any, Any]) -> Columns:
+    if len(state) > MAX_NAMES:
+        raise LookupError
+    held = dict.copy(state)  # in one step of the interpreter: names and values that belong together
+    return tuple(held), tuple(held.values())
 
 
 def _named(names: tuple[str, ...], state: tuple[Any, ...]) -> Pairs:
@@ -141,25 +153,22 @@ def _object_plan(namespaces: Namespaces, *, is_user_dict: bool) -> Plan:
             return Plan(pairs=_model(held, options.concrete_fields))
     public = {name: read for name, read in slots.items() if not name.startswith("_")}
     extra = slots.get("__pydantic_extra__")
-    if not (held or public):
-        return OPAQUE
-    if held is None and (fast := _all_slots(namespaces, public)) is not None:
-        return Plan(pairs=fast)
-    return Plan(pairs=_plain(held, public, extra, _hidden(namespaces), _defaults(namespaces)), sized=held is not None)
+    if held is None:
+        return _slotted(public, _all_slots(namespaces, public)) if public else OPAQUE
+    hidden, defaults = _hidden(namespaces), _defaults(namespaces)
+    if public or extra or hidden or defaults:
+        return Plan(pairs=_layered(held, public, extra, hidden, defaults), sized=True)
+    return Plan(pairs=lambda state: dict.items(held(state)), columns=lambda state: _columns(held(state)), sized=True)
 
 
-def _plain(
-    held: Callable[[Any], dict[str, Any]] | None,
+def _layered(
+    held: Callable[[Any], dict[str, Any]],
     slots: Mapping[str, Callable[[Any], Any]],
     extra: Callable[[Any], Any] | None,
     hidden: frozenset[str],
     defaults: Sequence[tuple[str, Mapping[str, Any]]],
 ) -> Callable[[Any], Pairs]:
-    """Return the shortest reader that the class allows."""
-    if held is None:
-        return partial(_filled, slots)
-    if not (slots or extra or hidden or defaults):
-        return lambda state: dict.items(held(state))
+    """Return the reader of a class that holds its values in more than one place."""
 
     def pairs(state: Any) -> Pairs:
         values: dict[Any, Any] = {name: namespace[name] for name, namespace in defaults if name in namespace}
@@ -192,7 +201,7 @@ def _slots(namespaces: Namespaces) -> dict[str, Callable[[Any], Any]]:
     return found
 
 
-def _all_slots(namespaces: Namespaces, slots: Mapping[str, Callable[[Any], Any]]) -> Callable[[Any], Pairs] | None:
+def _all_slots(namespaces: Namespaces, slots: Mapping[str, Callable[[Any], Any]]) -> Callable[[Any], Any] | None:
     """Return a reader of all slots in one call (half the time), where no code of the class would run in it."""
     names = tuple(slots)
     if (
@@ -202,15 +211,27 @@ def _all_slots(namespaces: Namespaces, slots: Mapping[str, Callable[[Any], Any]]
         or any(type(_found(namespaces, name)) is not MemberDescriptorType for name in names)
     ):
         return None
-    read = attrgetter(*names)
+    return attrgetter(*names)
+
+
+def _slotted(slots: Mapping[str, Callable[[Any], Any]], read: Callable[[Any], Any] | None) -> Plan:
+    """Return the plan of a class that holds its values in slots alone.
+
+    Args:
+        slots: Reads each; one that was never filled is not there.
+        read: Reads all in one call, where that can be.
+    """
+    if read is None:
+        return Plan(pairs=partial(_filled, slots))
+    names = tuple(slots)
 
     def pairs(state: Any) -> Pairs:
         try:
             return zip(names, read(state))  # noqa: B905  (as many by construction, and strict= costs 0.3 us)
-        except AttributeError:  # a slot that was never filled
+        except AttributeError:
             return _filled(slots, state)
 
-    return pairs
+    return Plan(pairs=pairs, columns=lambda state: (names, read(state)))
 
 
 def _hidden(namespaces: Namespaces) -> frozenset[str]:

@@ -12,7 +12,7 @@ from json.encoder import encode_basestring_ascii as quote
 from typing import TYPE_CHECKING, Any, Final
 
 from auditkit.event import whole_text
-from auditkit.snapshot.fields import NOT_OURS, OPAQUE, PLANS, Plan
+from auditkit.snapshot.fields import MAX_NAMES, NOT_OURS, OPAQUE, PLANS, Plan
 from auditkit.snapshot.scalars import INT_LIMIT, bounded_text, marker, type_name
 from auditkit.snapshot.unknown import REST, UNKNOWN, Snapshot, Unknown
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from auditkit.event import Scalar
 
 MAX_DEPTH: Final = 6  # mappings and objects inside each other
-MAX_NAMES: Final = 100  # fields of a snapshot
 MAX_ITEMS: Final = 1000  # elements of one list; its text is bounded besides
 MAX_NODES: Final = 5000  # values looked at for one snapshot: bounds its time
 MAX_ROOM: Final = 96 * 1024  # bytes of a snapshot as JSON: two of them leave room for the rest of a 256 KiB event
@@ -31,13 +30,16 @@ MAX_NAME: Final = 200  # characters of a name
 # One for all: `json.dumps` makes a new one at every call with an option, for 3 us.
 _as_json: Final = JSONEncoder(allow_nan=False, check_circular=False).encode
 _NOTHING: Final[frozenset[str]] = frozenset()
-_SMALL: Final = 8 * 1024  # characters that fit into the room however they are escaped
+SMALL: Final = 8 * 1024  # characters that fit into the room however they are escaped
 _SHORT_NAME: Final = 64
 _KNOWN_NAMES: Final = 4096
 
 
 class _Names(dict[Any, bool]):
-    """Whether each name is data, for names that the short way takes: judged once, read at the cost of a dict."""
+    """Whether each name is data, for names that the short way takes: judged once, read at the cost of a dict.
+
+    Looking up one that it does not take raises LookupError.
+    """
 
     def __init__(self, *, private: bool) -> None:
         super().__init__()
@@ -54,8 +56,8 @@ class _Names(dict[Any, bool]):
         return decision
 
 
-_names_of_objects: Final = _Names(private=False)
-_names_of_mappings: Final = _Names(private=True)
+public_names: Final = _Names(private=False)
+_all_names: Final = _Names(private=True)
 
 
 def snapshot(  # noqa: C901, PLR0912  (measured: the hot path of every before and after; a call less is 10 %)
@@ -82,7 +84,7 @@ def snapshot(  # noqa: C901, PLR0912  (measured: the hot path of every before an
         pairs = plan.pairs(state)
         if plan.sized and len(pairs) > MAX_NAMES:  # type: ignore[arg-type]  # a view of a dict
             return _Flattening(fields, exclude).of(state)
-        names = _names_of_mappings if plan.private else _names_of_objects
+        names = _all_names if plan.private else public_names
         flat: Snapshot = {}
         size = 0
         for name, value in pairs:
@@ -103,7 +105,7 @@ def snapshot(  # noqa: C901, PLR0912  (measured: the hot path of every before an
                 break
             flat[name] = value
         else:
-            if size <= _SMALL and len(flat) <= MAX_NAMES:
+            if size <= SMALL and len(flat) <= MAX_NAMES:
                 return flat if fields is None and not exclude else _selected(flat, fields, exclude)
     except NOT_OURS:
         raise
