@@ -32,7 +32,7 @@ class RegisteredAction:
     Attributes:
         action: What is done, such as ``"invoice.update"``.
         action_type: `ActionType`; equal to ``"C"``, ``"R"``, ``"U"`` or ``"D"``.
-        module: The name of the module in which the function was defined.
+        module: The name of the module in which the function was defined; empty where it has none.
         function: The function's qualified name within it, such as ``"Billing.correct"``.
         file: The source file as Python knows it; empty for what was not written in Python.
         line: The line in it where the function begins, its decorators included; 0 where there is no file.
@@ -72,7 +72,7 @@ class RegisteredAction:
     @property
     def name(self) -> str:
         """The function's full name: its module, and its qualified name within it."""
-        return f"{self.module}.{self.function}"
+        return f"{self.module}.{self.function}" if self.module else self.function
 
 
 # By the wrapper's identity: two wrappers of one function are equal, and a wrapper need not be hashable. Every

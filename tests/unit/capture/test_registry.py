@@ -207,6 +207,17 @@ def test_function_without_a_source_is_registered() -> None:
     assert kept([]) == 0
 
 
+def test_function_without_a_module_is_registered() -> None:
+    """What was made of a text has no module, and goes by its own name."""
+    namespace: dict[str, Any] = {}
+    exec("def made(): ...", namespace)
+    kept = audited("registry.made", "R")(namespace["made"])
+    registered = only("registry.made")
+
+    assert ("", "made", "made") == (registered.module, registered.function, registered.name)
+    assert kept() is None
+
+
 def test_decorators_below_are_seen_through() -> None:
     """The place is the function's own, not that of a decorator between."""
 
