@@ -79,7 +79,7 @@ def lines_of(event: Event, paint: Paint = plain, *, group: bool = False) -> str:
         Lines of up to 80 columns where its parts allow that, joined, without the last one's end.
     """
     time, actor, action = (
-        _padded(printable(text), width)
+        padded(printable(text), width)
         for text, width in zip(
             (f"{event.occurred_at:%Y-%m-%d %H:%M:%S}Z", event.actor_name or event.actor_id, event.action),
             _COLUMNS,
@@ -105,15 +105,15 @@ def _rows(parts: list[tuple[str, str]]) -> Iterator[list[tuple[str, str]]]:
     row: list[tuple[str, str]] = []
     room = _WIDTH
     for part in parts:
-        if row and _columns(part[1].rstrip()) > room:
+        if row and columns(part[1].rstrip()) > room:
             yield row
             row, room = [], _WIDTH - len(_INDENT)
         row.append(part)
-        room -= _columns(part[1]) + 2
+        room -= columns(part[1]) + 2
     yield row
 
 
-def _columns(text: str) -> int:
+def columns(text: str) -> int:
     """Return how many columns of a terminal a text takes: ideographs take two, combining marks none."""
     if text.isascii():
         return len(text)
@@ -124,8 +124,9 @@ def _is_wide(character: str) -> bool:
     return unicodedata.east_asian_width(character) in {"F", "W"}
 
 
-def _padded(text: str, columns: int) -> str:
-    return text + " " * (columns - _columns(text))
+def padded(text: str, width: int) -> str:
+    """Return a text with spaces up to a width in columns."""
+    return text + " " * (width - columns(text))
 
 
 def _painted(row: list[tuple[str, str]], paint: Paint) -> Iterator[str]:

@@ -27,6 +27,34 @@ examples:
   auditkit log --action 'invoice.*' --limit 20 --json
   auditkit log /var/lib/app/audit --follow
 """
+_ACTIONS = """\
+Import modules and print the actions that their functions are audited as. Of a
+package all modules are imported, but for programs (__main__); the current
+directory is looked in first, as by python -m. Nothing is recorded meanwhile,
+and what a module prints goes to the error stream.
+
+The JSON changes only when what is audited, where, or how changes: keep it
+beside the code, and let --check show each change to whoever reviews it. An
+action that has different types in two places is warned of.
+"""
+_ACTIONS_EXAMPLES = """\
+examples:
+  auditkit actions app
+  auditkit actions app.services app.jobs --json > actions.json
+  auditkit actions app.services app.jobs --check actions.json
+"""
+_UNCOVERED = """\
+Import modules as auditkit actions does, and print the public functions, and
+the public methods of public classes, that are defined in them and not audited.
+Exit status 1 when there are any. Left out are properties, methods with two
+underscores on each side, abstract methods, and functions that do nothing, such
+as those of a Protocol.
+"""
+_UNCOVERED_EXAMPLES = """\
+examples:
+  auditkit uncovered app.services
+  auditkit uncovered app.services --ignore 'app.services.*.get_*' --ignore '*.to_json'
+"""
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -38,6 +66,8 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     _add_demo(commands)
     _add_log(commands)
+    _add_actions(commands)
+    _add_uncovered(commands)
     return parser
 
 
@@ -92,6 +122,55 @@ def _add_log(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     _add_color(log)
 
 
+def _add_actions(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    actions = commands.add_parser(
+        "actions",
+        help="print what a service audits",
+        description=_ACTIONS,
+        epilog=_ACTIONS_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    _add_modules(actions)
+    form = actions.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print JSON to be kept and compared: no paths, no lines")
+    form.add_argument(
+        "--check",
+        metavar="FILE",
+        type=_name,
+        help="print how the actions differ from the JSON in FILE, and exit with 1 if they do",
+    )
+
+
+def _add_uncovered(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    uncovered = commands.add_parser(
+        "uncovered",
+        help="print the public functions that are not audited",
+        description=_UNCOVERED,
+        epilog=_UNCOVERED_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    _add_modules(uncovered)
+    uncovered.add_argument(
+        "--ignore",
+        action="append",
+        default=[],
+        metavar="PATTERN",
+        type=_name,
+        help="leave out functions whose full name matches; * stands for any text; may be given again",
+    )
+    uncovered.add_argument("--json", action="store_true", help="print a JSON list of function, file and line")
+
+
+def _add_modules(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "modules",
+        nargs="+",
+        metavar="MODULE",
+        type=_module,
+        help="a module's or package's dotted name, as it is imported",
+    )
+
+
 def _add_color(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--color",
@@ -104,6 +183,13 @@ def _add_color(parser: argparse.ArgumentParser) -> None:
 def _name(text: str) -> str:
     if not text:
         message = "must not be empty"
+        raise argparse.ArgumentTypeError(message)
+    return text
+
+
+def _module(text: str) -> str:
+    if not all(part.isidentifier() for part in text.split(".")):
+        message = f"must be a dotted name such as app.services, got {text!r}"
         raise argparse.ArgumentTypeError(message)
     return text
 

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from auditkit.configuration import DIRECTORY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def default_directory() -> str:
@@ -15,3 +20,17 @@ def default_directory() -> str:
 def secret() -> str | None:
     """Return the secret that ``AUDITKIT_SECRET`` holds, if there is one."""
     return os.environ.get("AUDITKIT_SECRET") or None
+
+
+@contextmanager
+def nothing_recorded() -> Iterator[None]:
+    """Keep what is configured inside from recording and delivering: who looks at a service does not run it."""
+    before = os.environ.get("AUDITKIT_DISABLED")
+    os.environ["AUDITKIT_DISABLED"] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop("AUDITKIT_DISABLED", None)
+        else:
+            os.environ["AUDITKIT_DISABLED"] = before
