@@ -40,6 +40,10 @@ class Call:
         trouble: What went wrong for auditkit in this call, if anything did.
     """
 
+    __slots__ = (
+        "args", "before", "declared", "error", "ids", "kwargs", "parent", "result", "scope", "target", "trail",
+        "trouble", "who",
+    )  # fmt: skip
     declared: Declaration
     trail: Recorder
     scope: Scope | None
@@ -47,13 +51,12 @@ class Call:
     kwargs: dict[str, Any]
     parent: Call | None
     ids: list[str]
-    # Most calls have none of these: they stand in the class until one has.
-    before: Seen | Snapshot | None = None
-    target: tuple[str, str, str] | None = None
-    who: tuple[Actor | None, str | None] | None = None
-    result: Any = None
-    error: BaseException | None = None
-    trouble = ""
+    before: Seen | Snapshot | None
+    target: tuple[str, str, str] | None
+    who: tuple[Actor | None, str | None] | None
+    result: Any
+    error: BaseException | None
+    trouble: str
 
     def event_id(self) -> str:
         """Return the id that the event of this call has or will have.

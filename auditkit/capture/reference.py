@@ -106,6 +106,12 @@ class Parameters:
 
         return read
 
+    def position(self, name: str) -> int | None:
+        """Return where a parameter stands among those that may be given by position, if it does."""
+        index = self.names.index(name)
+        kinds = {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}
+        return index if self._all[index].kind in kinds else None
+
     def annotation(self, name: str) -> type | None:
         """Return the class that a parameter, or the result, is annotated with, if that can be told now."""
         annotation = self._all[self.names.index(name)].annotation if name in self.names else self._returned
@@ -157,6 +163,8 @@ def compile_reference(parameters: Parameters, path: object, option: str) -> Comp
     if first != "error" or not late:
         check_segments(parameters.annotation(first), rest, where)
     read = _read_late(first) if late else parameters.reader(first)
+    if len(rest) == 1 and not late and (index := parameters.position(first)) is not None:
+        return Compiled(_follow_positional(index, read, rest[0], path), late, path)
     return Compiled(_follow(read, rest, path) if rest else read, late, path)
 
 
@@ -174,19 +182,21 @@ def _read_late(name: str) -> Reader:
     return read_result if name == "result" else read_error
 
 
+def _follow_positional(index: int, read: Reader, segment: str, path: str) -> Reader:
+    """Return what reads one segment of a parameter given by its place: the usual case, in one call."""
+
+    def follow_positional(call: Readable) -> Any:
+        args = call.args
+        value = args[index] if index < len(args) else read(call)
+        try:
+            return WAYS[type(value)](value, segment)
+        except (AttributeError, LookupError) as error:
+            raise _unavailable(path, value, segment, error) from None
+
+    return follow_positional
+
+
 def _follow(read: Reader, rest: list[str], path: str) -> Reader:
-    if len(rest) == 1:  # the usual case, without a loop
-        (only,) = rest
-
-        def follow_one(call: Readable) -> Any:
-            value = read(call)
-            try:
-                return WAYS[type(value)](value, only)
-            except (AttributeError, LookupError) as error:
-                raise _unavailable(path, value, only, error) from None
-
-        return follow_one
-
     def follow(call: Readable) -> Any:
         value = read(call)
         for segment in rest:

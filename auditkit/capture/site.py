@@ -70,6 +70,8 @@ class Site:
         call.kwargs = kwargs
         call.parent = _get_call()
         call.ids = []
+        call.before = call.target = call.who = call.result = call.error = None
+        call.trouble = ""
         if declared.looks_first:
             observe(call)
         if (trail.raises or declared.on_audit_error is not None) and self._raises(trail):
@@ -100,10 +102,11 @@ class Site:
             trail.write(compose(call, self._redactor(rules) if call.declared.redact else rules))
         except Exception as error:  # noqa: BLE001  (nothing of auditkit's own may reach the application)
             self._could_not(call, error)
-        trouble, result = call.trouble, call.result
-        call.release()
-        if trouble and self._raises(trail):
+        if call.trouble and self._raises(trail):
+            trouble, result = call.trouble, call.result
+            call.release()
             raise RecordingFailed(f"{self.declared.action} ran, and {trouble}", result)
+        call.release()
 
     def raised(self, call: Call, error: BaseException, *, cancelled: bool = False) -> bool:
         """Record a call that raised, as it was asked to be; return whether it was. Never raises.

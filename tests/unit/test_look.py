@@ -87,7 +87,7 @@ def test_changed_mapping_is_told_as_by_snapshots(before: dict[Any, Any], after: 
 @given(st.sampled_from([Plain, SimpleNamespace, Defaulted]), fields, fields)
 def test_changed_object_is_told_as_by_snapshots(kind: type, before: dict[str, Any], after: dict[str, Any]) -> None:
     """Whatever attributes an object had and has, the difference is that of its snapshots."""
-    state = kind()
+    state: Any = kind()
     vars(state).update(before)
 
     def change(state: Any) -> Any:
@@ -102,7 +102,7 @@ def test_changed_object_is_told_as_by_snapshots(kind: type, before: dict[str, An
 @given(st.sampled_from([Slotted, Private]), st.lists(values, min_size=4, max_size=4), st.integers(0, 2))
 def test_changed_slots_are_told_as_by_snapshots(kind: type, given_: list[Any], emptied: int) -> None:
     """Slots, filled or never filled, tell by a look what they tell by snapshots."""
-    state = object.__new__(kind)
+    state: Any = object.__new__(kind)
     state.title = given_[0]
     if emptied != 1:
         state.body = given_[1]
