@@ -77,7 +77,7 @@ class RegisteredAction:
 
 # By the wrapper's identity: two wrappers of one function are equal, and a wrapper need not be hashable. Every
 # access is one operation on the dict, which Python makes whole; a lock would be waited for by itself where a
-# collection of garbage, and with it `_forget`, begins in the thread that holds it.
+# collection of garbage, and with it forgetting, begins in the thread that holds it.
 _HELD: Final[dict[int, tuple[weakref.ref[Any], RegisteredAction]]] = {}
 
 
@@ -85,10 +85,8 @@ def register(wrapper: Registered, declared: Declaration, stated: Statement) -> R
     """Remember a decorated function for as long as it lives, and return it."""
     key = id(wrapper)
 
-    def forget(gone: weakref.ref[Any]) -> None:
-        held = _HELD.get(key)
-        if held is not None and held[0] is gone:
-            _HELD.pop(key, None)
+    def forget(_: weakref.ref[Any]) -> None:  # before anything else can have this identity
+        _HELD.pop(key, None)
 
     _HELD[key] = weakref.ref(wrapper, forget), _described(wrapper, declared, stated)
     return wrapper

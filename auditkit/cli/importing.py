@@ -6,7 +6,7 @@ import importlib
 import os
 import pkgutil
 import sys
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
 from traceback import walk_tb
 from typing import TYPE_CHECKING
@@ -52,16 +52,14 @@ def is_within(module: str, names: Iterable[str]) -> bool:
 
 @contextmanager
 def _current_directory_first() -> Iterator[None]:
-    if sys.flags.safe_path:
-        yield
-        return
-    directory = str(Path.cwd())
-    sys.path.insert(0, directory)
+    first = [] if sys.flags.safe_path else [str(Path.cwd())]
+    sys.path[:0] = first
     try:
         yield
     finally:
-        if directory in sys.path:
-            sys.path.remove(directory)
+        for directory in first:
+            with suppress(ValueError):  # what was imported may have removed it
+                sys.path.remove(directory)
 
 
 def _inside(name: str, module: ModuleType) -> Iterator[str]:

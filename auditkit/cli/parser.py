@@ -57,10 +57,24 @@ examples:
 """
 
 
+class _CommandList(argparse.HelpFormatter):
+    """Keep each command on one line: argparse forgets to leave room for how far it indents them."""
+
+    def add_argument(self, action: argparse.Action) -> None:
+        """Leave the room."""
+        super().add_argument(action)
+        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001  (its only name)
+            longest = max(map(len, action.choices))
+            self._action_max_length = max(self._action_max_length, longest + 2 * self._indent_increment)
+
+
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of ``auditkit`` and all its commands."""
     parser = argparse.ArgumentParser(
-        prog="auditkit", description="Audit trails for Python services.", epilog="first: auditkit demo"
+        prog="auditkit",
+        description="Audit trails for Python services.",
+        epilog="first: auditkit demo",
+        formatter_class=_CommandList,
     )
     parser.add_argument("--version", action="store_true", help="print the version and exit")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
