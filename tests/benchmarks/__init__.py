@@ -1,0 +1,1 @@
+"""What auditkit costs, beside its peers: figures, not verdicts. Run by hand."""

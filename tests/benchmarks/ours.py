@@ -1,0 +1,121 @@
+"""auditkit's own calls, as its documentation writes them."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from tempfile import mkdtemp
+from typing import TYPE_CHECKING, Any
+
+from auditkit import AuditTrail, audit_context, audited
+from auditkit.transports import WorkOSTransport
+from tests.benchmarks import comparisons as names
+from tests.benchmarks.servers import serving
+from tests.benchmarks.work import ACTOR, REQUEST, Case, Profile, Tweet, Update, revise, rewrite
+
+if TYPE_CHECKING:
+    from contextlib import ExitStack
+
+_ROOM = 2**34  # bytes: a run must not end for lack of it
+_LONGEST = 120.0  # seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trails:
+    """Where the calls are recorded.
+
+    Attributes:
+        durable: On disk, and delivered by another process.
+        with_ledger: On disk, and into the ledger by this process: what `configure()` makes.
+        in_memory: Without a directory.
+        delivering: On disk, into the ledger, and by a lane to a WorkOS on loopback.
+    """
+
+    durable: AuditTrail
+    with_ledger: AuditTrail
+    in_memory: AuditTrail
+    delivering: AuditTrail
+
+    def check(self) -> None:
+        """Raise RuntimeError if any event met trouble: it would not have cost what it costs."""
+        for trail in (self.durable, self.with_ledger, self.in_memory, self.delivering):
+            if trail.stats().troubles:
+                raise RuntimeError(f"{trail!r} met trouble: {trail.stats().troubles}")
+
+
+def trails(stack: ExitStack, directory: str) -> Trails:
+    """Make the trails; they are shut down with the stack."""
+
+    def made(transport: WorkOSTransport | None = None, **given: Any) -> AuditTrail:
+        trail = AuditTrail(transport, directory=mkdtemp(dir=directory), max_bytes=_ROOM, **given)
+        stack.callback(trail.shutdown, _LONGEST)
+        return trail
+
+    workos = WorkOSTransport("sk_benchmark", base_url=stack.enter_context(serving("loopback_server.py")))
+    in_memory = AuditTrail(directory=None)
+    stack.callback(in_memory.shutdown)
+    return Trails(durable=made(deliver=False), with_ledger=made(), in_memory=in_memory, delivering=made(workos))
+
+
+def all_ours(where: Trails) -> dict[str, Case]:
+    """Return every call of auditkit's by its name."""
+    return {
+        names.DURABLE: _case(update_on(where.durable), where.durable),
+        names.WITH_LEDGER: _case(update_on(where.with_ledger), where.with_ledger),
+        names.IN_MEMORY: _case(update_on(where.in_memory), where.in_memory),
+        names.READ: _case(read_on(where.durable), where.durable),
+        names.READ_IN_MEMORY: _case(read_on(where.in_memory), where.in_memory),
+        names.DISABLED: Case(call=update_on(_disabled())),
+        names.NESTED: _case(nested_on(where.durable), where.durable),
+        names.NESTED_IN_MEMORY: _case(nested_on(where.in_memory), where.in_memory),
+        names.TEN: _case(ten_on(where.durable), where.durable, Profile),
+        names.TEN_IN_MEMORY: _case(ten_on(where.in_memory), where.in_memory, Profile),
+    }
+
+
+def beside_lanes(trail: AuditTrail) -> dict[str, Case]:
+    """Return the calls whose single times are measured beside the trail's lanes."""
+    return {
+        names.DURABLE: _case(update_on(trail), trail),
+        names.NESTED: _case(nested_on(trail), trail),
+        names.TEN: _case(ten_on(trail), trail, Profile),
+    }
+
+
+def _case(call: Update, trail: AuditTrail, subject: type[Tweet | Profile] = Tweet) -> Case:
+    return Case(call=call, drain=lambda: _drained(trail), subject=subject)
+
+
+def _drained(trail: AuditTrail) -> None:
+    if not trail.flush(_LONGEST):
+        raise RuntimeError(f"{trail!r} was not worked off within {_LONGEST} s: {trail.health()}")
+
+
+def _disabled() -> AuditTrail:
+    os.environ["AUDITKIT_DISABLED"] = "1"
+    try:
+        return AuditTrail(directory=None)
+    finally:
+        del os.environ["AUDITKIT_DISABLED"]
+
+
+def update_on(trail: AuditTrail) -> Update:
+    return audited("tweet.update", "U", target="tweet.id", capture="tweet", trail=trail)(rewrite)
+
+
+def read_on(trail: AuditTrail) -> Update:
+    return audited("tweet.read", "R", target="tweet.id", trail=trail)(rewrite)
+
+
+def nested_on(trail: AuditTrail) -> Update:
+    update = update_on(trail)
+
+    def nested(tweet: Tweet, body: str) -> object:
+        with audit_context(actor=ACTOR), audit_context(metadata={"request": REQUEST}):
+            return update(tweet, body)
+
+    return nested
+
+
+def ten_on(trail: AuditTrail) -> Update:
+    return audited("profile.update", "U", target="profile.id", capture="profile", trail=trail)(revise)
