@@ -18,6 +18,7 @@ _FIGURES: Final = 60  # they leave this for their figures
 _BAR: Final = 9
 _GAP: Final = 10
 _TOP: Final = 64
+_ROUND: Final = 10  # from here on a value needs no decimals
 _BOTTOM: Final = 16
 
 
@@ -81,4 +82,4 @@ def _group(label: str, group: Sequence[float], top: float, scale: _Scale) -> Ite
         y, width = top + place * _BAR, scale.at(value) - _LABELS
         colour = COLOURS[place % len(COLOURS)]
         yield f'<rect x="{_LABELS}" y="{y}" width="{width:.1f}" height="{_BAR - 1}" fill="{colour}"/>'
-        yield f'<text x="{_LABELS + width + 4:.1f}" y="{y + _BAR - 1}" font-size="9">{value:.2g}</text>'
+        yield f'<text x="{_LABELS + width + 4:.1f}" y="{y + _BAR - 1}" font-size="9">{value:.{0 if value >= _ROUND else 2}f}</text>'

@@ -79,9 +79,9 @@ def chart(runs: Sequence[Run]) -> str:
     )
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a Markdown table; all columns but the first are figures."""
-    rule = f"|---|{'--:|' * (len(head) - 1)}"
+def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, words: int = 1) -> str:
+    """Return a Markdown table; the first columns are words, the others figures."""
+    rule = f"|{'---|' * words}{'--:|' * (len(head) - words)}"
     return "\n".join([_row(head), rule, *map(_row, rows)])
 
 
@@ -110,7 +110,7 @@ def _ratios(runs: Sequence[Run]) -> str:
         ]
         return [each.ours, each.theirs, _bar(each), *found]
 
-    return table(["call", "beside", "bar", *(run.minor for run in runs)], map(row, COMPARISONS))
+    return table(["call", "beside", "bar", *(run.minor for run in runs)], map(row, COMPARISONS), words=2)
 
 
 def _bar(each: Comparison) -> str:
