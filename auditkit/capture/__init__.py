@@ -3,8 +3,20 @@
 from __future__ import annotations
 
 from auditkit.capture.audited import audited
+from auditkit.capture.block import auditing
+from auditkit.capture.entry import Entry, current_entry
 from auditkit.capture.recording import record
 from auditkit.capture.reference import ref
 from auditkit.capture.registry import RegisteredAction, is_audited, registered_actions
 
-__all__ = ["RegisteredAction", "audited", "is_audited", "record", "ref", "registered_actions"]
+__all__ = [
+    "Entry",
+    "RegisteredAction",
+    "audited",
+    "auditing",
+    "current_entry",
+    "is_audited",
+    "record",
+    "ref",
+    "registered_actions",
+]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, TypeVar
 
 from auditkit.capture.declaration import Statement, declare
+from auditkit.capture.generators import AuditedAsyncGeneratorFunction, AuditedGeneratorFunction
 from auditkit.capture.registry import register
 from auditkit.capture.runners import AuditedCoroutineFunction, AuditedFunction
 from auditkit.capture.site import Site
@@ -38,6 +39,8 @@ def audited(  # noqa: PLR0913  (the design's names; all but two by keyword)
     exclude: Iterable[str] | None = None,
     redact: Iterable[str] = (),
     metadata: Mapping[str, ref | Callable[..., Any] | Any] | None = None,
+    when: Literal["changed"] | Callable[..., Any] | None = None,
+    outcome: Callable[..., Any] | None = None,
     on_error: str | None = None,
     on_audit_error: Literal["log", "raise"] | None = None,
     trail: Recorder | None = None,
@@ -62,6 +65,10 @@ def audited(  # noqa: PLR0913  (the design's names; all but two by keyword)
         exclude: The fields of the state that are not; not together with ``fields``.
         redact: Names whose values are redacted, beside the trail's rules.
         metadata: More to record: constants, ``ref("plan.name")``, or callables.
+        when: A callable that says whether a call is recorded, or ``"changed"``: an update that changed nothing
+            is not. A call that was cancelled or abandoned is recorded nevertheless.
+        outcome: A callable that judges a result that may itself be an error: ``"success"``, ``"failure"``,
+            ``"denied"``, or None for a call that is not recorded.
         on_error: What a call that raises is recorded as: ``"skip"`` (not at all), ``"record"``, or the name
             of another action; by default what the trail says.
         on_audit_error: ``"log"`` or ``"raise"``; by default what the trail says.
@@ -69,7 +76,8 @@ def audited(  # noqa: PLR0913  (the design's names; all but two by keyword)
 
     Returns:
         A decorator that keeps the function's signature, kind and type. It takes plain and async functions,
-        methods, class methods and static methods (above or below those decorators).
+        generator functions of both kinds, methods, class methods and static methods (above or below those
+        decorators). Callables may be asynchronous where the function is.
 
     Raises:
         AuditDefinitionError: When decorating, for anything that could not work when called.
@@ -91,22 +99,51 @@ def audited(  # noqa: PLR0913  (the design's names; all but two by keyword)
         exclude=exclude,
         redact=redact,
         metadata=metadata,
+        when=when,
+        outcome=outcome,
         on_error=on_error,
         on_audit_error=on_audit_error,
     )
 
-    def decorate(function: Any) -> Any:
-        if isinstance(function, classmethod | staticmethod):
-            return type(function)(decorate(function.__func__))
-        wrapper = _wrapper(function)
-        declared = declare(function, stated)
-        return register(wrapper(Site(function, declared, trail)), declared, stated)
+    return _Decorator(stated, trail)
 
-    return decorate
+
+class _Decorator:
+    """What ``audited(...)`` gives: it decorates, and is no block."""
+
+    def __init__(self, stated: Statement, trail: Recorder | None) -> None:
+        self._stated = stated
+        self._trail = trail
+
+    def __call__(self, function: Any) -> Any:
+        if isinstance(function, classmethod | staticmethod):
+            return type(function)(self(function.__func__))
+        wrapper = _wrapper(function)
+        declared = declare(function, self._stated)
+        return register(wrapper(Site(function, declared, self._trail)), declared, self._stated)
+
+    def __enter__(self) -> NoReturn:
+        raise AuditDefinitionError(
+            "audited is for functions: decorate with @audited(...), or write `with auditing(...)`"
+        )
+
+    __aenter__ = __enter__
+
+    def __exit__(self, *_: object) -> None:
+        """Stand here so that ``with`` gets as far as `__enter__`."""
+
+    __aexit__ = __exit__
 
 
 # So that @audited without its parentheses meets the message above; a type checker still wants both.
 audited.__defaults__ = (None,)
+
+
+_WRAPPERS: Final[dict[Callable[[Any], bool], type[AuditedFunction]]] = {
+    inspect.iscoroutinefunction: AuditedCoroutineFunction,
+    inspect.isgeneratorfunction: AuditedGeneratorFunction,
+    inspect.isasyncgenfunction: AuditedAsyncGeneratorFunction,
+}
 
 
 def _wrapper(function: Any) -> type[AuditedFunction]:
@@ -116,12 +153,7 @@ def _wrapper(function: Any) -> type[AuditedFunction]:
         raise AuditDefinitionError(f"audited() takes a function, and {name} is a class; decorate its methods")
     if not callable(function):
         raise AuditDefinitionError(f"audited() takes a function, got a value of type {type(function).__name__}")
-    if _is(inspect.isgeneratorfunction, function) or _is(inspect.isasyncgenfunction, function):
-        raise AuditDefinitionError(
-            f"audited() cannot record the generator {name}: it has no moment at which it is done; "
-            "decorate the function that consumes it"
-        )
-    return AuditedCoroutineFunction if _is(inspect.iscoroutinefunction, function) else AuditedFunction
+    return next((wrapper for test, wrapper in _WRAPPERS.items() if _is(test, function)), AuditedFunction)
 
 
 def _is(test: Callable[[Any], bool], function: Any) -> bool:

@@ -13,8 +13,9 @@ from auditkit.errors import InvalidEventError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from auditkit.capture.additions import Additions
     from auditkit.capture.declaration import Declaration
-    from auditkit.capture.reference import Compiled
+    from auditkit.capture.reference import Compiled, Reader
     from auditkit.context import Scope
     from auditkit.event import Actor
     from auditkit.protocols import Recorder
@@ -37,18 +38,21 @@ class Call:
         who: The actor and the group of the declaration's own, where these were read before it.
         result: What it returned.
         error: What it raised.
+        failed: Whether it raised, or its result was judged not to be a success.
+        said: What code inside it said of its event, if any did.
+        awaited: What its asynchronous callables gave, or raised, by the callable.
         trouble: What went wrong for auditkit in this call, if anything did.
     """
 
     __slots__ = (
-        "args", "before", "declared", "error", "ids", "kwargs", "parent", "result", "scope", "target", "trail",
-        "trouble", "who",
+        "args", "awaited", "before", "declared", "error", "failed", "ids", "kwargs", "parent", "result", "said",
+        "scope", "target", "trail", "trouble", "who",
     )  # fmt: skip
     declared: Declaration
     trail: Recorder
     scope: Scope | None
     args: tuple[Any, ...]
-    kwargs: dict[str, Any]
+    kwargs: dict[str, Any] | None
     parent: Call | None
     ids: list[str]
     before: Seen | Snapshot | None
@@ -56,6 +60,9 @@ class Call:
     who: tuple[Actor | None, str | None] | None
     result: Any
     error: BaseException | None
+    failed: bool
+    said: Additions | None
+    awaited: dict[Reader, tuple[Any, BaseException | None]] | None
     trouble: str
 
     def event_id(self) -> str:
@@ -68,6 +75,11 @@ class Call:
             self.ids.append(new_id())
         return self.ids[0]
 
+    @property
+    def ended(self) -> bool:
+        """Return whether its event is written, so that nothing can be added to it any more."""
+        return self.kwargs is None
+
     def release(self) -> None:
         """Let go of what belongs to the application: a task that was begun in this call keeps it for ever.
 
@@ -75,18 +87,29 @@ class Call:
         a chain as long as the process has run where each call begins the next one's task.
         """
         self.args = ()
-        self.kwargs = self.parent = self.before = self.result = self.error = None  # type: ignore[assignment]  # it ended
+        self.kwargs = self.parent = self.before = self.result = self.error = self.said = self.awaited = None
 
     def tell(self, option: str, compiled: Compiled, error: BaseException) -> None:
         """Count and log that a reference or callable of the declaration could not be read."""
-        if self.error is not None and compiled.late and isinstance(error, Unavailable):
-            return  # a reference into the result of a call that raised: there is none
+        if self.failed and compiled.late and isinstance(error, Unavailable):
+            return  # a reference into the result of a call that has none
         detail = f": {error}" if isinstance(error, Unavailable | InvalidEventError) else ""
         self.trouble = f"{option}={compiled.text} of {self.declared.name} could not be read{detail}"
         self.trail.trouble(
             "capture",
             f"{self.trouble}; the event is recorded without it",
             cause=f"{self.declared.name}.{option}",
+            error=error,
+        )
+
+    def tell_said(self, method: str, error: BaseException) -> None:
+        """Count and log that what was said to the call's entry could not be used."""
+        detail = f": {error}" if isinstance(error, InvalidEventError) else ""
+        self.trouble = f"{method} of the entry of {self.declared.name} could not use what it was given{detail}"
+        self.trail.trouble(
+            "capture",
+            f"{self.trouble}; the event is recorded without it",
+            cause=f"{self.declared.name}.{method}",
             error=error,
         )
 

@@ -12,22 +12,27 @@ from typing import TYPE_CHECKING, Any, Final
 from auditkit.capture.attribute import identified
 from auditkit.clock import new_id
 from auditkit.draft import Draft, Scene
-from auditkit.event import Actor, Target, text_id
+from auditkit.errors import InvalidEventError
+from auditkit.event import Actor, Target, describe, text_id
 from auditkit.snapshot import CAPTURE, Unknown, as_snapshot, changes_since, created, deleted, look, snapshot
 from auditkit.snapshot.fields import NOT_OURS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from auditkit.capture.additions import Additions
     from auditkit.capture.call import Call
     from auditkit.capture.reference import Compiled
     from auditkit.event import MetadataValue
     from auditkit.redaction import Redactor
 
-FAILURE, DENIED, CANCELLED = "failure", "denied", "cancelled"
+SUCCESS, FAILURE, DENIED = "success", "failure", "denied"
+CANCELLED, ABANDONED = "cancelled", "abandoned"
 
+_JUDGEMENTS: Final = (SUCCESS, FAILURE, DENIED, None)
 _NOTHING: Final[dict[str, Any]] = {}
 _UNREAD: Final = {CAPTURE: "unknown: the state could not be read"}
+_UNFINISHED: Final = frozenset({CANCELLED, ABANDONED})  # what was done of these is recorded: it may be all
 _PRINCIPAL: Final = ("on_behalf_of_id", "on_behalf_of_name")
 # Without the Python function that a named tuple puts in front: a tenth of what composing costs.
 _draft: Callable[[tuple[Any, ...]], Draft] = partial(tuple.__new__, Draft)
@@ -74,6 +79,7 @@ def _read_afterwards(call: Call) -> Iterator[tuple[str, Compiled]]:
         yield from _given(target=declared.target, target_name=declared.target_name)
     if not declared.early_who:
         yield from _given(actor=declared.actor, group=declared.group)
+    yield from _given(when=declared.when)
 
 
 def _given(**options: Compiled | None) -> Iterator[tuple[str, Compiled]]:
@@ -129,28 +135,63 @@ def _who(call: Call) -> tuple[Actor | None, str | None]:
     return actor, group
 
 
-def compose(call: Call, redactor: Redactor, told: Mapping[str, MetadataValue] = _NOTHING) -> Draft:
-    """Return the draft of a call that has ended.
+def judge(call: Call) -> str | None:
+    """Return the outcome of a call that returned, as its declaration judges it; None where it is not to be recorded."""
+    declared = call.declared
+    outcome: str | None = SUCCESS
+    if declared.outcome is not None:
+        outcome = _asked(call, "outcome", declared.outcome, SUCCESS)
+        if outcome not in _JUDGEMENTS:
+            problem = InvalidEventError("outcome", describe(outcome), "'success', 'failure', 'denied' or None")
+            call.tell("outcome", declared.outcome, problem)
+            outcome = SUCCESS
+    if outcome is not None and not is_wanted(call):
+        return None
+    return outcome
+
+
+def is_wanted(call: Call) -> bool:
+    """Return whether ``when`` wants the call recorded; one that cannot be asked does not hinder it."""
+    return call.declared.when is None or bool(_asked(call, "when", call.declared.when, True))  # noqa: FBT003
+
+
+def _asked(call: Call, option: str, compiled: Compiled, default: Any) -> Any:
+    try:
+        return compiled.read(call)
+    except NOT_OURS:
+        raise
+    except BaseException as error:  # noqa: BLE001  (see above)
+        call.tell(option, compiled, error)
+        return default
+
+
+def compose(call: Call, redactor: Redactor, told: Mapping[str, MetadataValue] = _NOTHING) -> Draft | None:
+    """Return the draft of a call that has ended; None where nothing of it is to be recorded.
 
     Args:
         call: The call.
         redactor: The trail's rules with the declaration's.
         told: What auditkit itself says of it: the outcome and the error's type.
     """
-    declared, trail, scope = call.declared, call.trail, call.scope
+    declared, trail, scope, said = call.declared, call.trail, call.scope, call.said
     now = trail.time_ns()
     scene = trail.scene if scope is None else scope.scene(trail.defaults)
-    if declared.overlays:
-        actor, group = call.who or _who(call)
-        scene = overlaid(scene, actor=actor, group=group)
+    if declared.overlays or said is not None:
+        scene = _overlaid(call, scene)
     if scene.missing:
         call.trouble = trail.require(scene, declared.action) or call.trouble
     metadata: Mapping[str, Any] = _NOTHING
-    if declared.observes and (call.error is None or told["outcome"] == CANCELLED):
+    if declared.observes and (not call.failed or _tells_state(call, told)):
         metadata = _changes(call)
+    if said is not None:
+        said.ended_ns, said.scene = now, scene
+        metadata = _watched(call, said, metadata)
+    if not metadata and declared.only_changed and not told:
+        return None
     target_id, target_name, target_type = call.target or _target(call)
-    if told or declared.states or scene.metadata:
-        metadata = merged(told, metadata, _stated(call) if declared.states else _NOTHING, scene.metadata)
+    if told or declared.states or scene.metadata or said is not None:
+        stated = _stated(call) if declared.states or said is not None else _NOTHING
+        metadata = merged(told, metadata, stated, scene.metadata)
     ids, parent = call.ids, call.parent
     if not ids:
         ids.append(new_id.at(now))
@@ -170,6 +211,51 @@ def compose(call: Call, redactor: Redactor, told: Mapping[str, MetadataValue] = 
     )
 
 
+def further(call: Call, said: Additions, redactor: Redactor, told: Mapping[str, MetadataValue]) -> Iterator[Draft]:
+    """Yield the drafts of what else a call acted on, after `compose` of the call itself."""
+    declared, scene, parent = call.declared, said.scene, call.parent
+    assert scene is not None  # noqa: S101  (compose left it there)
+    stated = _stated(call)
+    for target, state in said.further:
+        metadata = merged(told, state if _tells_state(call, told) else _NOTHING, stated, scene.metadata)
+        yield Draft(
+            new_id.at(said.ended_ns),
+            said.ended_ns,
+            scene,
+            declared.action,
+            declared.action_type,
+            target.id,
+            target.name,
+            target.type or declared.category,
+            None if parent is None else parent.event_id(),
+            redactor.apply(metadata),
+        )
+
+
+def _tells_state(call: Call, told: Mapping[str, MetadataValue]) -> bool:
+    return not call.failed or told["outcome"] in _UNFINISHED
+
+
+def _overlaid(call: Call, scene: Scene) -> Scene:
+    """Return the scene with what the declaration, and before it the call itself, says of actor and group."""
+    actor, group = (call.who or _who(call)) if call.declared.overlays else (None, None)
+    if call.said is not None:
+        actor = call.said.actor or actor
+    return overlaid(scene, actor=actor, group=group)
+
+
+def _watched(call: Call, said: Additions, metadata: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the captured state's changes with those of what was watched."""
+    told: dict[str, Any] = dict(metadata)
+    for each in said.watched:
+        for name, value in changes_since(each.seen, each.state, fields=each.fields, exclude=each.exclude).items():
+            told.setdefault(name, value)
+    declared = call.declared
+    if not told and declared.action_type == "U" and (declared.observes or said.watched) and not said.further:
+        call.trail.note_unchanged(declared.action)
+    return told
+
+
 def _changes(call: Call) -> dict[str, Any]:
     """Return what the observed state tells, under the names it has in metadata."""
     declared, before = call.declared, call.before
@@ -187,25 +273,31 @@ def _changes(call: Call) -> dict[str, Any]:
     if before is None:
         return created(snapshot(state, fields=declared.fields, exclude=declared.exclude))
     changes = changes_since(before, state, fields=declared.fields, exclude=declared.exclude)
-    if not changes and declared.action_type == "U":
+    if not changes and declared.action_type == "U" and call.said is None:
         call.trail.note_unchanged(declared.action)
     return changes
 
 
 def _stated(call: Call) -> dict[str, Any]:
-    """Return the declaration's own metadata; what is read from the call is normalised as a state is."""
+    """Return the call's own metadata over the declaration's; what is not constant is normalised as a state is."""
     stated: dict[str, Any] = dict(call.declared.constants)
     for key, compiled in call.declared.values:
         try:
-            values = snapshot({key: compiled.read(call)})
+            stated.update(_normalised(key, compiled.read(call)))
         except NOT_OURS:
             raise
         except BaseException as error:  # noqa: BLE001  (see above)
             call.tell(f"metadata[{key!r}]", compiled, error)
-        else:
-            is_known = all(type(value) is not Unknown for value in values.values())
-            stated.update(values if is_known else created(values))
+    if call.said is not None:
+        for key, value in tuple(call.said.metadata.items()):
+            stated.update(_normalised(key, value))
     return stated
+
+
+def _normalised(key: str, value: object) -> dict[str, Any]:
+    values = snapshot({key: value})
+    is_known = all(type(each) is not Unknown for each in values.values())
+    return values if is_known else created(values)
 
 
 def merged(told: Mapping[str, Any], *layers: Mapping[str, Any]) -> dict[str, Any]:

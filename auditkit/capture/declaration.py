@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 SKIP, RECORD = "skip", "record"
 LOG, RAISE = "log", "raise"
+CHANGED = "changed"
 _BEFORE: Final = frozenset("UD")
 _AFTER: Final = frozenset("UCR")
 
@@ -36,6 +38,8 @@ class Statement:
     exclude: Iterable[str] | None
     redact: Iterable[str]
     metadata: Mapping[str, object] | None
+    when: object
+    outcome: object
     on_error: object
     on_audit_error: object
 
@@ -67,6 +71,9 @@ class Declaration:
         fields: The fields of the state that are recorded; None for all.
         exclude: The fields that are not.
         redact: Names whose values are redacted, beside the trail's.
+        when: Says whether a call is recorded, where it is asked.
+        only_changed: Whether an update that changed nothing is left out.
+        outcome: Judges what a call returned.
         on_error: ``"skip"``, ``"record"``, another action's name, or None for the trail's choice.
         on_audit_error: ``"log"``, ``"raise"``, or None for the trail's choice.
         early_target: Whether the target is read before the call. So are actor and group: what is done to it
@@ -76,6 +83,8 @@ class Declaration:
         observes: Whether there is a state to be observed.
         states: Whether there is metadata of the declaration's own.
         looks_first: Whether there is anything to read before the call.
+        judges: Whether a call that returned is asked about.
+        awaits: Whether there are callables that may be asynchronous.
     """
 
     name: str
@@ -93,6 +102,9 @@ class Declaration:
     fields: frozenset[str] | None
     exclude: frozenset[str]
     redact: tuple[str, ...]
+    when: Compiled | None
+    only_changed: bool
+    outcome: Compiled | None
     on_error: str | None
     on_audit_error: str | None
     early_target: bool = field(init=False)
@@ -101,6 +113,8 @@ class Declaration:
     observes: bool = field(init=False)
     states: bool = field(init=False)
     looks_first: bool = field(init=False)
+    judges: bool = field(init=False)
+    awaits: bool = field(init=False)
 
     def __post_init__(self) -> None:
         """Settle what each call would otherwise ask anew."""
@@ -113,9 +127,20 @@ class Declaration:
             "observes": self.before is not None or self.after is not None,
             "states": bool(self.constants or self.values),
             "looks_first": early_target or early_who or self.before is not None,
+            "judges": self.when is not None or self.outcome is not None,
+            "awaits": any(compiled.asks is not None for _, compiled in self.compiled()),
         }
         for name, value in settled.items():
             object.__setattr__(self, name, value)
+
+    def compiled(self) -> Iterator[tuple[str, Compiled]]:
+        """Yield every reference and callable with its option."""
+        for option in ("target", "target_name", "actor", "group", "before", "after", "when", "outcome"):
+            compiled = getattr(self, option)
+            if compiled is not None:
+                yield option, compiled
+        for key, compiled in self.values:
+            yield f"metadata[{key!r}]", compiled
 
     def _is_early(self, compiled: Compiled | None) -> bool:
         return compiled is not None and not compiled.late and self.action_type != "C"
@@ -130,12 +155,55 @@ def _category(action: str) -> str:
 
 
 def declare(function: Callable[..., Any], stated: Statement) -> Declaration:
-    """Check and compile a declaration.
+    """Check and compile a function's declaration.
 
     Raises:
         AuditDefinitionError: It cannot work; says what was given and what exists.
     """
-    parameters = Parameters(function)
+    return _declare(Parameters(function), stated)
+
+
+def declare_block(stated: Statement) -> Declaration:
+    """Check a block's declaration, in which everything is a value.
+
+    Raises:
+        AuditDefinitionError: It cannot work; says what was given.
+    """
+    block = copy(_BLOCK)
+    block.name = block.title = f"auditing({describe(stated.action)})"
+    if not isinstance(stated.metadata, Mapping | None):
+        raise AuditDefinitionError(f"metadata= of {block.name} must be a mapping, got {describe(stated.metadata)}")
+    target = stated.target
+    if isinstance(target, tuple) and target[1:] == (None,):  # a pair without a name
+        target = target[0]
+    return _declare(
+        block,
+        replace(
+            stated,
+            target=tuple(map(_given, target)) if isinstance(target, tuple) else _given(target),
+            actor=_given(stated.actor),
+            group=_given(stated.group),
+            capture=_given(stated.capture),
+            before=_given(stated.before),
+            after=_given(stated.after),
+            metadata={key: _given(value) for key, value in (stated.metadata or {}).items()},
+        ),
+    )
+
+
+def _given(value: object) -> Compiled | None:
+    """Return what reads a value that is known already; None is nothing to read."""
+    return None if value is None else Compiled(lambda _: value, late=False, text=f"a {type(value).__name__}")
+
+
+def _block() -> None:
+    """Stand where a function would be: a block has no parameters."""
+
+
+_BLOCK: Final = Parameters(_block)
+
+
+def _declare(parameters: Parameters, stated: Statement) -> Declaration:
     action, action_type = _names(parameters, stated)
     of_id, of_name = _target(parameters, stated.target)
     state_before, state_after = _states(parameters, action_type, stated)
@@ -157,6 +225,9 @@ def declare(function: Callable[..., Any], stated: Statement) -> Declaration:
         fields=fields,
         exclude=exclude or frozenset(),
         redact=_redact(parameters, stated.redact),
+        when=_when(parameters, stated.when),
+        only_changed=_only_changed(parameters, action_type, stated.when),
+        outcome=_callable(parameters, stated.outcome, "outcome"),
         on_error=_on_error(parameters, stated.on_error),
         on_audit_error=_on_audit_error(parameters, stated.on_audit_error),
     )
@@ -166,7 +237,7 @@ def _names(parameters: Parameters, stated: Statement) -> tuple[str, str]:
     try:
         return check_action(stated.action), check_action_type(stated.action_type)
     except InvalidEventError as error:
-        raise AuditDefinitionError(f"audited() of {parameters.name}: {error}") from None
+        raise AuditDefinitionError(f"{parameters.title}: {error}") from None
 
 
 def _optional(parameters: Parameters, value: object, option: str) -> Compiled | None:
@@ -229,7 +300,7 @@ def _metadata(
     given = {} if metadata is None else metadata
     read: dict[str, Any] = {}
     if isinstance(given, Mapping):
-        read = {key: value for key, value in given.items() if isinstance(value, ref) or callable(value)}
+        read = {key: value for key, value in given.items() if isinstance(value, ref | Compiled) or callable(value)}
         given = {key: None if key in read else value for key, value in given.items()}
     try:
         checked = check_metadata(given)
@@ -257,6 +328,28 @@ def _redact(parameters: Parameters, names: Iterable[str]) -> tuple[str, ...]:
     except ConfigurationError as error:
         raise AuditDefinitionError(f"redact= of {parameters.name}: {error}") from None
     return given
+
+
+def _when(parameters: Parameters, value: object) -> Compiled | None:
+    return None if value == CHANGED else _callable(parameters, value, "when", f"{CHANGED!r} or ")
+
+
+def _only_changed(parameters: Parameters, action_type: str, when: object) -> bool:
+    if when != CHANGED:
+        return False
+    if action_type != "U":
+        raise AuditDefinitionError(
+            f"when='changed' of {parameters.name} leaves out updates that changed nothing, and {action_type!r} is none"
+        )
+    return True
+
+
+def _callable(parameters: Parameters, value: object, option: str, besides: str = "") -> Compiled | None:
+    if value is None:
+        return None
+    if not callable(value):
+        raise AuditDefinitionError(f"{option}= of {parameters.name} must be {besides}a callable, got {describe(value)}")
+    return compile_value(parameters, value, option)
 
 
 def _on_error(parameters: Parameters, value: object) -> str | None:

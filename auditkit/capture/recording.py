@@ -8,6 +8,7 @@ from auditkit import _current
 from auditkit.capture.attribute import identified
 from auditkit.capture.call import CALL
 from auditkit.capture.composition import merged, overlaid
+from auditkit.capture.entry import stated_change
 from auditkit.clock import new_id
 from auditkit.context import current_scope
 from auditkit.encoding import draft_of
@@ -23,7 +24,6 @@ from auditkit.event import (
     instant_of,
     text_id,
 )
-from auditkit.snapshot import created, deleted, difference, snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -100,7 +100,7 @@ def record(  # noqa: PLR0913  (the design's names; all but two by keyword)
             instant_of(now) if occurred_at is None else occurred_at,
             event_id,
         )
-        state = _state(before, after)
+        state = stated_change(before, after)
         if not state and action_type == "U" and before is not None:
             trail.note_unchanged(name)
         told = {} if outcome == _SUCCESS else {"outcome": _text(outcome, "outcome")}
@@ -151,14 +151,6 @@ def _event(
         parent_id=None if parent is None else parent.event_id(),
         correlation_id=scene.correlation_id,
     )
-
-
-def _state(before: object, after: object) -> dict[str, Any]:
-    if before is None:
-        return {} if after is None else created(snapshot(after))
-    if after is None:
-        return deleted(snapshot(before))
-    return difference(snapshot(before), snapshot(after))
 
 
 def _not_recorded(trail: Recorder, action: object, event_id: object, error: Exception) -> Receipt:

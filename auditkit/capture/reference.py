@@ -21,9 +21,10 @@ class Readable(Protocol):
     """What a reference reads: a call, before or after it has ended."""
 
     args: tuple[Any, ...]
-    kwargs: dict[str, Any]
+    kwargs: Any
     result: Any
     error: BaseException | None
+    awaited: dict[Reader, tuple[Any, BaseException | None]] | None
 
 
 Reader = Callable[[Readable], Any]
@@ -31,6 +32,13 @@ Reader = Callable[[Readable], Any]
 _PATH: Final = re.compile(r"[^\W\d]\w*(\.\w+)*")
 _LATE: Final = ("result", "error")
 _EMPTY: Final = inspect.Parameter.empty
+
+
+_ASYNCHRONOUS: Final = (
+    inspect.iscoroutinefunction,
+    inspect.isasyncgenfunction,
+    lambda function: inspect.iscoroutinefunction(type(function).__call__),
+)
 
 
 class Unavailable(LookupError):  # noqa: N818  (a state of the call, not a fault)
@@ -56,11 +64,13 @@ class Compiled:
         read: Reads the value.
         late: Whether it needs the call's result or error, so that it cannot be read before.
         text: How it was written, for messages.
+        asks: Calls a callable that may be asynchronous; what it gives is awaited, and `read` from the call.
     """
 
     read: Reader
     late: bool
     text: str
+    asks: Reader | None = None
 
 
 class Parameters:
@@ -76,6 +86,8 @@ class Parameters:
     def __init__(self, function: Callable[..., Any]) -> None:
         """Read the signature once."""
         self.name = getattr(function, "__qualname__", repr(type(function)))
+        self.title = f"audited() of {self.name}"
+        self.awaits = any(is_kind(function) for is_kind in _ASYNCHRONOUS)
         self._namespace = getattr(function, "__globals__", {})
         try:
             signature = inspect.signature(function)
@@ -130,6 +142,8 @@ def compile_value(parameters: Parameters, value: object, option: str) -> Compile
     Raises:
         AuditDefinitionError: It names nothing that the function has; says what exists.
     """
+    if isinstance(value, Compiled):
+        return value
     if isinstance(value, ref):
         return compile_reference(parameters, value.path, option)
     if isinstance(value, str):
@@ -220,8 +234,10 @@ def compile_callable(parameters: Parameters, function: Callable[..., Any], optio
     """Compile a callable that takes any of the function's parameters, ``result`` and ``error`` by name."""
     text = getattr(function, "__qualname__", type(function).__name__)
     where = f"{option}= of {parameters.name}"
-    if inspect.iscoroutinefunction(function):
-        raise AuditDefinitionError(f"{where} is the async function {text}; give a plain one")
+    if inspect.iscoroutinefunction(function) and not parameters.awaits:
+        raise AuditDefinitionError(
+            f"{where} is the async function {text}, and {parameters.name} is none; give a plain one"
+        )
     try:
         wanted = list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):
@@ -232,14 +248,25 @@ def compile_callable(parameters: Parameters, function: Callable[..., Any], optio
     taken = [parameter.name for parameter in wanted if _is_taken(parameter, available, f"{where}: {text}")]
     readers = [(name, parameters.reader(name) if name in parameters.names else _READ_IF_THERE[name]) for name in taken]
 
+    late = any(name not in parameters.names for name in taken)
+
+    def ask(call: Readable) -> Any:
+        return function(**{name: reader(call) for name, reader in readers})
+
     def read(call: Readable) -> Any:
-        value = function(**{name: reader(call) for name, reader in readers})
+        value = ask(call)
         if inspect.iscoroutine(value):
             value.close()
             raise Unavailable(f"{text} gives a coroutine; give a plain callable")
         return value
 
-    return Compiled(read, any(name not in parameters.names for name in taken), text)
+    def read_answer(call: Readable) -> Any:
+        value, error = (call.awaited or {}).get(ask) or (None, Unavailable(f"{text} was not asked in time"))
+        if error is not None:
+            raise error
+        return value
+
+    return Compiled(read_answer, late, text, ask) if parameters.awaits else Compiled(read, late, text)
 
 
 def _is_taken(parameter: inspect.Parameter, available: list[str], where: str) -> bool:

@@ -1,4 +1,4 @@
-"""What happens when a decorated function is called: one class for each kind of callable.
+"""What happens when a decorated function is called, and a decorated coroutine function.
 
 The only file that knows wrapt. A wrapper is in every way but its call the function itself.
 """
@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 import wrapt
 
 from auditkit import _current
+from auditkit.capture.awaiting import fetch
 from auditkit.capture.call import CALL
+from auditkit.capture.composition import CANCELLED
 from auditkit.context import current_scope
 
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from auditkit.capture.call import Call
     from auditkit.capture.site import Site
 
-_set_call, _reset_call = CALL.set, CALL.reset  # bound once: the hot path calls them on every audited call
+set_call, _reset_call = CALL.set, CALL.reset  # bound once: the hot path calls them on every audited call
 
 
 class AuditedFunction(wrapt.FunctionWrapper):  # type: ignore[type-arg]  # it wraps any callable
@@ -45,11 +47,11 @@ class AuditedFunction(wrapt.FunctionWrapper):  # type: ignore[type-arg]  # it wr
         if not trail.enabled or (scope is not None and scope.suppressing):
             return site.wrapped(*args, **kwargs)
         call = site.begin(trail, scope, args, kwargs)
-        token = _set_call(call)
+        token = set_call(call)
         try:
             result = call.result = site.wrapped(*args, **kwargs)
         except BaseException as error:
-            _leave(token)
+            leave(token)
             if site.raised(call, error) and trail.syncs_each:
                 site.settle(trail, error=error)
             raise
@@ -95,25 +97,28 @@ class AuditedCoroutineFunction(AuditedFunction):
 
 def _awaiting(site: Site) -> Callable[[tuple[Any, ...], dict[str, Any]], Coroutine[Any, Any, Any]]:
     """Return what makes the coroutines of a site: they go by its function's name, in a task's repr and in warnings."""
-    wrapped = site.wrapped
+    wrapped, awaits = site.wrapped, site.declared.awaits
 
     async def run(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         trail, scope = site.given or _current.trail or _current.resolve(), current_scope()
         if not trail.enabled or (scope is not None and scope.suppressing):
             return await wrapped(*args, **kwargs)
         call = site.begin(trail, scope, args, kwargs)
-        token = _set_call(call)
+        if awaits:
+            await site.look(call)
+        token = set_call(call)
         try:
             result = call.result = await wrapped(*args, **kwargs)
         except BaseException as error:
-            _leave(token)
-            closed = isinstance(error, GeneratorExit)  # thrown away while it waited: nothing can be awaited any more
-            cancelled = closed or _is_cancellation(error)
-            if site.raised(call, error, cancelled=cancelled) and trail.syncs_each and not closed:
-                await site.asettle(trail, error=error)
+            leave(token)
+            await record_raised(site, call, error)
             raise
-        _leave(token)
-        site.returned(call)
+        leave(token)
+        try:
+            if awaits:
+                await fetch(call, early=False)
+        finally:  # what is cancelled here has been done
+            site.returned(call)
         if trail.syncs_each:
             await site.asettle(trail, result)
         return result
@@ -123,16 +128,33 @@ def _awaiting(site: Site) -> Callable[[tuple[Any, ...], dict[str, Any]], Corouti
     return run
 
 
+async def record_raised(site: Site, call: Call, error: BaseException) -> None:
+    """Record what a coroutine raised."""
+    trail = call.trail
+    closed = isinstance(error, GeneratorExit)  # thrown away while it waited: nothing can be awaited any more
+    unfinished = CANCELLED if closed or is_cancellation(error) else ""
+    recorded = False
+    try:
+        if site.declared.awaits and not closed and site.records(call, unfinished):
+            call.error, call.failed = error, not unfinished
+            await fetch(call, early=False)
+    finally:
+        recorded = site.raised(call, error, unfinished=unfinished)
+    if recorded and trail.syncs_each and not closed:
+        await site.asettle(trail, error=error)
+
+
 def _unused(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
     """Stand where wrapt wants a wrapper function; `__call__` is called instead."""
     raise NotImplementedError
 
 
-def _leave(token: Token[Call | None]) -> None:
+def leave(token: Token[Call | None]) -> None:
+    """Let the call around be the one that is under way again."""
     with suppress(ValueError):  # driven by hand from several contexts: the one it began in is left by itself
         _reset_call(token)
 
 
-def _is_cancellation(error: BaseException) -> bool:
+def is_cancellation(error: BaseException) -> bool:
     """Return whether this is how asyncio, trio and anyio cancel: beside Exception, and not the process's end."""
     return not isinstance(error, Exception | KeyboardInterrupt | SystemExit)

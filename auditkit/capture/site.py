@@ -9,8 +9,19 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from auditkit.capture.awaiting import fetch
 from auditkit.capture.call import CALL, new_call
-from auditkit.capture.composition import CANCELLED, DENIED, FAILURE, compose, observe, rehearse
+from auditkit.capture.composition import (
+    DENIED,
+    FAILURE,
+    SUCCESS,
+    compose,
+    further,
+    is_wanted,
+    judge,
+    observe,
+    rehearse,
+)
 from auditkit.capture.declaration import RAISE, RECORD, SKIP, Declaration
 from auditkit.errors import AuditError, RecordingFailed
 
@@ -19,6 +30,7 @@ if TYPE_CHECKING:
 
     from auditkit.capture.call import Call
     from auditkit.context import Scope
+    from auditkit.event import MetadataValue
     from auditkit.protocols import Recorder
     from auditkit.redaction import Redactor
 
@@ -70,13 +82,29 @@ class Site:
         call.kwargs = kwargs
         call.parent = _get_call()
         call.ids = []
-        call.before = call.target = call.who = call.result = call.error = None
+        call.before = call.target = call.who = call.result = call.error = call.said = call.awaited = None
+        call.failed = False
         call.trouble = ""
-        if declared.looks_first:
-            observe(call)
-        if (trail.raises or declared.on_audit_error is not None) and self._raises(trail):
-            self._insist(call)
+        if not declared.awaits:
+            if declared.looks_first:
+                observe(call)
+            if (trail.raises or declared.on_audit_error is not None) and self._raises(trail):
+                self._insist(call)
         return call
+
+    async def look(self, call: Call) -> None:
+        """Do what `begin` leaves undone where the declaration has callables that may be asynchronous, if it has.
+
+        Raises:
+            RecordingFailed: As `begin` does.
+        """
+        if not call.declared.awaits:
+            return
+        await fetch(call, early=True)
+        if call.declared.looks_first:
+            observe(call)
+        if self._raises(call.trail):
+            self._insist(call)
 
     def _insist(self, call: Call) -> None:
         """Raise before the call where its record could not be made after it."""
@@ -98,8 +126,13 @@ class Site:
         """
         trail = call.trail
         try:
-            rules = trail.redactor
-            trail.write(compose(call, self._redactor(rules) if call.declared.redact else rules))
+            if call.said is not None or call.declared.judges:
+                self._judge(call)
+            else:
+                rules = trail.redactor
+                draft = compose(call, self._redactor(rules) if call.declared.redact else rules)
+                if draft is not None:
+                    trail.write(draft)
         except Exception as error:  # noqa: BLE001  (nothing of auditkit's own may reach the application)
             self._could_not(call, error)
         if call.trouble and self._raises(trail):
@@ -108,26 +141,62 @@ class Site:
             raise RecordingFailed(f"{self.declared.action} ran, and {trouble}", result)
         call.release()
 
-    def raised(self, call: Call, error: BaseException, *, cancelled: bool = False) -> bool:
+    def _judge(self, call: Call) -> None:
+        """Record a call that returned as its declaration judges it, with all that was said in it."""
+        outcome = judge(call)
+        if outcome is None:
+            return
+        call.failed = outcome != SUCCESS
+        if call.failed:
+            self._rename(call)
+        self._write(call, {"outcome": outcome} if call.failed else {})
+
+    def _rename(self, call: Call) -> None:
+        """Let a call that failed be recorded as the action that the declaration, or the trail, names for that."""
+        asked = self.declared.on_error or call.trail.on_error
+        if asked not in {SKIP, RECORD}:
+            call.declared = self._other(asked)
+
+    def _write(self, call: Call, told: dict[str, MetadataValue]) -> None:
+        trail, said = call.trail, call.said
+        if said is not None and said.discarded:
+            return
+        redactor = self._redactor(trail.redactor)
+        draft = compose(call, redactor, told)
+        if draft is not None:
+            trail.write(draft)
+        if said is not None:
+            for each in further(call, said, redactor, told):
+                trail.write(each)
+
+    def raised(self, call: Call, error: BaseException, *, unfinished: str = "") -> bool:
         """Record a call that raised, as it was asked to be; return whether it was. Never raises.
 
-        A cancelled call is always recorded: its effect may have happened.
+        Args:
+            call: The call.
+            error: What it raised.
+            unfinished: ``"cancelled"`` or ``"abandoned"`` where it was stopped from outside: that is always
+                recorded, for its effect may have happened.
         """
-        asked = self.declared.on_error or call.trail.on_error
-        if cancelled or asked != SKIP:
-            call.error = error
-            if not cancelled and asked != RECORD:
-                call.declared = self._other(asked)
-            self._record_raised(call, error, CANCELLED if cancelled else "")
+        is_recorded = self.records(call, unfinished)
+        if is_recorded:
+            call.error, call.failed = error, True
+            if not unfinished:
+                self._rename(call)
+            self._record_raised(call, error, unfinished)
         call.release()
-        return cancelled or asked != SKIP
+        return is_recorded
 
-    def _record_raised(self, call: Call, error: BaseException, outcome: str) -> None:
+    def records(self, call: Call, unfinished: str) -> bool:
+        """Return whether a call that raised is recorded."""
+        return bool(unfinished) or (self.declared.on_error or call.trail.on_error) != SKIP
+
+    def _record_raised(self, call: Call, error: BaseException, unfinished: str) -> None:
         trail = call.trail
         try:
-            outcome = outcome or (DENIED if isinstance(error, trail.denied) else FAILURE)
-            told = {"outcome": outcome, "error": type(error).__name__}
-            trail.write(compose(call, self._redactor(trail.redactor), told))
+            outcome = unfinished or (DENIED if isinstance(error, trail.denied) else FAILURE)
+            if unfinished or is_wanted(call):
+                self._write(call, {"outcome": outcome, "error": type(error).__name__})
         except Exception as trouble:  # noqa: BLE001  (nothing of auditkit's own may reach the application)
             self._could_not(call, trouble)
         if call.trouble and self._raises(trail):

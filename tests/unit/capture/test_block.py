@@ -1,0 +1,260 @@
+"""``auditing``: a block of code as one event."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from auditkit import AuditDefinitionError, RecordingFailed, audit_context, audited, auditing, record
+from tests.unit.capture.builders import Refused, Tweet, only, troubles
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from auditkit import AuditTrail
+    from auditkit.transports import MemoryTransport
+
+
+def test_block_records_what_changed(memory: MemoryTransport) -> None:
+    """The object that is captured is looked at when the block is entered and when it is left."""
+    tweet = Tweet()
+    with (
+        audit_context(group="acme", actor="ada", location="here"),
+        auditing("tweet.update", "U", target=("t1", "T"), capture=tweet, metadata={"why": "asked"}),
+    ):
+        tweet.body = "new"
+
+    event = only(memory)
+    assert ("acme", "ada", "here", "tweet.update", "U") == (
+        event.group,
+        event.actor_id,
+        event.location,
+        event.action,
+        event.action_type,
+    )
+    assert ("t1", "T", {"body": ("old", "new")}, "asked") == (
+        event.target_id,
+        event.target_name,
+        event.changes,
+        event.metadata["why"],
+    )
+
+
+@pytest.mark.parametrize("target", [Tweet(), "tweet_5", {"id": "tweet_5"}, ("tweet_5", None)])
+def test_target_is_a_value(memory: MemoryTransport, target: object) -> None:
+    """A target is an id, a pair, or an object that has one."""
+    with auditing("tweet.read", "R", target=target):
+        pass
+
+    assert "tweet_5" == only(memory).target_id
+
+
+@pytest.mark.parametrize(
+    ("action_type", "metadata"),
+    [
+        ("C", {"body": "new", "likes": 0}),
+        ("R", {"body": "new", "likes": 0}),
+        ("U", {"body_was": "old", "body": "new"}),
+        ("D", {"body_was": "old", "likes_was": 0}),
+    ],
+)
+def test_state_by_action_type(memory: MemoryTransport, action_type: Any, metadata: dict[str, Any]) -> None:
+    """The states are told as an audited function's are."""
+    tweet = Tweet()
+    with auditing("tweet.do", action_type, capture=tweet, fields=["body", "likes"]):
+        tweet.body = "new"
+
+    assert metadata == only(memory).metadata
+
+
+def test_states_apart(memory: MemoryTransport) -> None:
+    """before and after may be two objects; the actor and the group may be the block's own."""
+    with auditing(
+        "tweet.update", "U", before={"a": 1, "pin": 2}, after={"a": 2, "pin": 3}, actor=("bob", "Bob"), group="g2"
+    ):
+        pass
+
+    event = only(memory)
+    assert ({"a": (1, 2), "pin": ("[redacted]", "[redacted]")}, "Bob", "g2") == (
+        event.changes,
+        event.actor_name,
+        event.group,
+    )
+
+
+@pytest.mark.parametrize(
+    ("on_error", "recorded"),
+    [
+        (None, []),
+        ("record", [("tweet.update", {"outcome": "failure", "error": "Refused"})]),
+        ("tweet.failed", [("tweet.failed", {"outcome": "failure", "error": "Refused"})]),
+    ],
+)
+def test_block_that_raises(memory: MemoryTransport, on_error: str | None, recorded: list[Any]) -> None:
+    """What the block raises goes on, the same object, and is recorded as was asked."""
+    error = Refused()
+    with pytest.raises(Refused) as caught, auditing("tweet.update", "U", on_error=on_error):
+        raise error
+
+    assert error is caught.value
+    assert recorded == [(each.action, each.metadata) for each in memory.events]
+
+
+def test_block_in_a_coroutine(memory: MemoryTransport) -> None:
+    """As ``async with`` it is the same; a cancelled one is recorded as that."""
+    entered = asyncio.Event()
+
+    async def work() -> None:
+        async with auditing("tweet.update", "U", target="t1"):
+            entered.set()
+            await asyncio.Event().wait()
+
+    async def main() -> None:
+        async with auditing("tweet.read", "R"):
+            pass
+        task = asyncio.create_task(work())
+        await entered.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(main())
+
+    assert [{}, {"outcome": "cancelled", "error": "CancelledError"}] == [each.metadata for each in memory.events]
+
+
+def test_block_in_a_generator_that_is_closed_is_abandoned(memory: MemoryTransport) -> None:
+    """Where the block is left because nobody wants the rest, what was done is recorded as abandoned."""
+
+    def rows() -> Iterator[int]:
+        with auditing("report.export", "R"):
+            yield 1
+            yield 2
+
+    for _ in rows():
+        break
+
+    assert {"outcome": "abandoned", "error": "GeneratorExit"} == only(memory).metadata
+
+
+def test_calls_inside_are_its_children(memory: MemoryTransport) -> None:
+    """An audited call, another block and a fact recorded inside name the block as their parent."""
+
+    @audited("tweet.read", "R")
+    def read() -> None: ...
+
+    with auditing("tweet.update", "U") as entry:
+        read()
+        record("tweet.seen", "R")
+        with auditing("tweet.touch", "U"):
+            pass
+
+    assert [entry.id] * 3 + [None] == [each.parent_id for each in memory.events]
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"action": "update"}, "action must be a category and a name"),
+        ({"action": 5}, "action must be a str"),
+        ({"action_type": "X"}, "action_type must be 'C', 'R', 'U' or 'D'"),
+        ({"target": ("a", "b", "c")}, "must be one reference or an (id, name) pair"),
+        ({"fields": ["a"], "exclude": ["b"], "capture": {}}, "cannot both be given"),
+        ({"capture": {}, "before": {}}, "names the state for both moments"),
+        ({"metadata": ["a"]}, "must be a mapping"),
+        ({"on_error": "nonsense"}, "must be 'skip', 'record'"),
+    ],
+)
+def test_wrong_arguments_never_break_the_block(memory: MemoryTransport, given: dict[str, Any], told: str) -> None:
+    """A block whose definition cannot work runs all the same: the mistake is counted and logged."""
+    arguments: dict[str, Any] = {"action": "tweet.update", "action_type": "U", **given}
+    with auditing(**arguments) as entry:
+        entry.set_target("t1")
+
+    assert not entry
+    assert [] == memory.events
+    assert {"not_recorded": 1} == troubles()
+
+
+def test_wrong_arguments_are_raised_where_asked(make: Callable[..., AuditTrail]) -> None:
+    """With on_audit_error="raise" a block that cannot be recorded does not begin."""
+    trail = make(on_audit_error="raise")
+    ran = False
+
+    with pytest.raises(RecordingFailed, match="action must be a category"), auditing("update", "U", trail=trail):
+        ran = True
+
+    assert not ran
+
+
+def test_state_that_cannot_be_read_is_told_before_the_block_where_asked(make: Callable[..., AuditTrail]) -> None:
+    """What a block is given is tried before it runs where trouble is raised."""
+    trail = make(on_audit_error="raise")
+    ran = False
+
+    with (
+        pytest.raises(RecordingFailed, match="tweet.update was not run"),
+        auditing("tweet.update", "U", target=object(), trail=trail),
+    ):
+        ran = True
+
+    assert not ran
+
+
+def test_decorating_with_a_block_names_the_decorator() -> None:
+    """@auditing says that functions are decorated with @audited, and the other way round."""
+    block: Any = auditing("tweet.update", "U")
+    decorator: Any = audited("tweet.update", "U")
+
+    with pytest.raises(AuditDefinitionError, match="decorate with @audited"):
+        block(test_state_by_action_type)
+    with pytest.raises(AuditDefinitionError, match=r"write `with auditing\(\.\.\.\)`"), decorator:
+        pass
+
+    async def main() -> None:
+        async with decorator:
+            pass
+
+    with pytest.raises(AuditDefinitionError, match=r"write `with auditing\(\.\.\.\)`"):
+        asyncio.run(main())
+
+
+def test_unchanged_block_is_left_out_where_asked(memory: MemoryTransport) -> None:
+    """when="changed" leaves out an update that changed nothing, and keeps one that did."""
+    tweet = Tweet()
+    for body in ("old", "new"):
+        with auditing("tweet.update", "U", capture=tweet, when="changed"):
+            tweet.body = body
+
+    assert [{"body": ("old", "new")}] == [each.changes for each in memory.events]
+
+
+def test_disabled_trail_gives_an_inert_entry(make: Callable[..., AuditTrail]) -> None:
+    """Where nothing is recorded the block runs, and its entry takes everything."""
+    trail = make()
+    trail.enabled = False
+    with auditing("tweet.update", "U", trail=trail) as entry:
+        entry.metadata["a"] = 1
+
+    assert not entry
+    assert 0 == trail.stats().recorded
+
+
+def test_block_under_fsync_always_waits_for_the_device(make: Callable[..., AuditTrail], tmp_path: Any) -> None:
+    """Under fsync="always" the block ends when its event is on the device, in a coroutine too."""
+    trail = make(directory=str(tmp_path / "audit"), fsync="always")
+    with auditing("tweet.update", "U", trail=trail):
+        pass
+
+    async def main() -> None:
+        async with auditing("tweet.update", "U", trail=trail):
+            pass
+
+    asyncio.run(main())
+
+    assert (2, {}) == (
+        trail.stats().recorded,
+        {code: number for code, number in trail.stats().troubles.items() if code != "default"},
+    )
