@@ -6,11 +6,13 @@ from typing import Any
 
 from auditkit.capture import RegisteredAction, audited, record, ref, registered_actions
 from auditkit.context import Context, audit_context, bind_context, current_context
+from auditkit.crossing import carry_context, export_context, restored_context
 from auditkit.delivery import Receipt
 from auditkit.errors import (
     AuditDefinitionError,
     AuditError,
     ConfigurationError,
+    ContextRefused,
     DeliveryError,
     DeliveryRejected,
     InvalidEventError,
@@ -58,6 +60,7 @@ __all__ = [
     "AuditTrail",
     "ConfigurationError",
     "Context",
+    "ContextRefused",
     "DeliveryError",
     "DeliveryRejected",
     "Event",
@@ -93,14 +96,17 @@ __all__ = [
     "audit_context",
     "audited",
     "bind_context",
+    "carry_context",
     "configure",
     "current_context",
     "emit",
+    "export_context",
     "flush",
     "health",
     "record",
     "ref",
     "registered_actions",
+    "restored_context",
     "shutdown",
     "stats",
 ]

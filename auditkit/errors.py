@@ -4,6 +4,7 @@ AuditError
 ├── AuditDefinitionError      a decorator was given something that cannot work (raised when decorating)
 ├── ConfigurationError        configure() or a constructor was given something that cannot work
 ├── InvalidEventError         an event states something that is not an audit event
+├── ContextRefused            an exported context is not to be believed
 ├── JournalError              an event could not be written down
 │   ├── JournalFull           there is no room: the disk, or max_bytes, is used up
 │   └── JournalUnavailable    the directory cannot be opened or written
@@ -65,6 +66,25 @@ class InvalidEventError(AuditError, ValueError):
     def __reduce__(self) -> tuple[type[InvalidEventError], tuple[str, str, str]]:
         """Pickle by the three parts, since the message is made of them."""
         return type(self), (self.field, self.given, self.expected)
+
+
+class ContextRefused(AuditError, ValueError):  # noqa: N818  (a verdict)
+    """Say that an exported context is not to be believed. Repeats nothing of it.
+
+    Attributes:
+        reason: ``"shape"``, ``"version"``, ``"size"``, ``"unsigned"`` or ``"forged"``.
+        text: What is wrong with it.
+    """
+
+    def __init__(self, reason: str, text: str) -> None:
+        """Build the message."""
+        super().__init__(f"an exported context was refused: {text}")
+        self.reason = reason
+        self.text = text
+
+    def __reduce__(self) -> tuple[type[ContextRefused], tuple[str, str]]:
+        """Pickle by the two parts, since the message is made of them."""
+        return type(self), (self.reason, self.text)
 
 
 class JournalError(AuditError):

@@ -172,6 +172,7 @@ class Recorder(Protocol):
         defaults: What stands where no scope says otherwise.
         scene: What an event takes outside any scope.
         redactor: The trail's rules.
+        context_keys: What signs exported contexts: the first signs, all verify; empty without a secret.
         syncs_each: Whether each event must be on the device before its call returns.
         time_ns: Returns nanoseconds since the epoch.
     """
@@ -183,6 +184,7 @@ class Recorder(Protocol):
     defaults: Defaults
     scene: Scene
     redactor: Redactor
+    context_keys: tuple[bytes, ...]
     syncs_each: bool
     time_ns: Callable[[], int]
 

@@ -106,6 +106,7 @@ class AuditTrail:
         self.scene = _bare_scene(settings)
         redaction_key = next(iter(settings.subkeys("redaction")), None)
         self.redactor = Redactor(redact=settings.redact, expose=settings.expose, key=redaction_key)
+        self.context_keys = settings.subkeys("context")
         self.syncs_each = settings.syncs_each
         self.time_ns = clock.time_ns
         self._inline = tuple(each for each in settings.transports if getattr(each, "inline", False))

@@ -56,8 +56,8 @@ def configure(  # noqa: PLR0913  (the design's names; all but one by keyword)
         defaults: What stands where nothing is bound: a mapping with these names.
         redact: Names whose values are redacted, beside those that always are.
         expose: Exact names whose values are not redacted though a rule says so.
-        secret: What keys redaction and chain, kept outside the directory, of at least 16 characters; two may
-            be given: the first signs, both verify.
+        secret: What keys redaction, chain and exported contexts, kept outside the directory, of at least 16
+            characters; two may be given: the first signs, both verify.
         max_bytes: How large the journal may become before events are refused, at least 1 MiB.
 
     Raises:

@@ -18,11 +18,14 @@ from auditkit import (
     Transport,
     audit_context,
     audited,
+    carry_context,
     configure,
     emit,
+    export_context,
     record,
     ref,
     registered_actions,
+    restored_context,
 )
 
 Item = TypeVar("Item")
@@ -78,6 +81,18 @@ async def a_scope_keeps_what_it_decorates() -> None:
     assert_type(a_generator(1), Iterator[int])
     with audit_context("user_1"):  # type: ignore[call-arg]
         pass
+
+
+async def a_context_crosses_with_its_signature() -> None:
+    """A carried function keeps its signature; a restored context is a scope of every form."""
+    assert_type(carry_context(a_function)(1, name="x"), str)
+    assert_type(await carry_context(a_coroutine)(1), str)
+    carry_context(a_function)("1")  # type: ignore[arg-type]
+    assert_type(export_context(), dict[str, Any])
+    with restored_context(export_context()):
+        assert_type(restored_context(None)(a_function)(1, name="x"), str)
+    async with restored_context(export_context()):
+        assert_type(await restored_context(None)(a_coroutine)(1), str)
 
 
 def state_of(number: int) -> dict[str, int]:
