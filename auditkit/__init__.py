@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from auditkit.capture import RegisteredAction, audited, record, ref, registered_actions
+from auditkit.capture import (
+    Entry,
+    RegisteredAction,
+    audited,
+    auditing,
+    current_entry,
+    record,
+    ref,
+    registered_actions,
+)
 from auditkit.context import Context, audit_context, bind_context, current_context
 from auditkit.crossing import carry_context, export_context, restored_context
 from auditkit.delivery import Receipt
@@ -63,6 +72,7 @@ __all__ = [
     "ContextRefused",
     "DeliveryError",
     "DeliveryRejected",
+    "Entry",
     "Event",
     "Health",
     "InvalidEventError",
@@ -95,10 +105,12 @@ __all__ = [
     "aflush",
     "audit_context",
     "audited",
+    "auditing",
     "bind_context",
     "carry_context",
     "configure",
     "current_context",
+    "current_entry",
     "emit",
     "export_context",
     "flush",
