@@ -1,8 +1,12 @@
 """Who acts, for whom and from where: scopes in one context variable.
 
 A scope holds what one ``audit_context`` said. What an event needs of it is resolved into a `Scene`, which is
-kept until something is bound or first resolved: then the stack's generation number rises, and nothing made
+kept until something is bound or first resolved: then the stack begins a new generation, and nothing made
 before it is used again.
+
+Threads share scopes, and no lock guards them: one that a thread of the parent held at a fork would stop the
+child. Each change is one step that Python does whole (store, append, update), and none reads first what it
+then replaces.
 """
 
 from __future__ import annotations
@@ -10,10 +14,12 @@ from __future__ import annotations
 import functools
 import inspect
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
+from enum import Enum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
+from uuid import UUID
 
 from auditkit import _current
 from auditkit.clock import new_id
@@ -23,14 +29,11 @@ from auditkit.event import Actor, check_metadata, describe, text_id
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Mapping
-    from contextvars import Token
     from types import TracebackType
 
     from auditkit.event import MetadataValue
 
 Function = TypeVar("Function", bound="Callable[..., Any]")
-
-FIELDS: Final = ("group", "actor", "location", "on_behalf_of", "metadata", "correlation_id")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,13 +69,51 @@ _READ: Final[dict[str, Callable[[Any], Any]]] = {
 }
 
 
+class _Lazy:
+    """A callable that was given for a field, and its answer once it gave one."""
+
+    __slots__ = ("_answers", "_function", "_name")
+
+    def __init__(self, name: str, function: Callable[[], object]) -> None:
+        self._name = name
+        self._function = function
+        self._answers: list[Any] = []  # of two threads that ask at once, the first answer stands for both
+
+    def answer(self) -> Any:
+        """Return the answer; None as long as there is none."""
+        return self._answers[0] if self._answers else None
+
+    def ask(self) -> bool:
+        """Ask for the answer, and return whether there is one now."""
+        asking = _ASKING.get()
+        if self in asking:  # what it calls records an event, and needs it: that event goes without
+            return False
+        token = _ASKING.set((*asking, self))
+        try:
+            answer = _ask(self._name, self._function)
+        finally:
+            _ASKING.reset(token)
+        if answer is None:
+            return False
+        self._answers.append(answer)
+        return True
+
+
+_ASKING: ContextVar[tuple[_Lazy, ...]] = ContextVar("auditkit_asking", default=())
+
+
 class _Stack:
-    """What all scopes of one stack share."""
+    """What all scopes of one stack share.
+
+    Attributes:
+        generation: Another object after each change. Not a number: of two threads that raise one at once, the
+            slower would set it back to what a kept scene has.
+    """
 
     __slots__ = ("_correlation_ids", "generation")
 
     def __init__(self) -> None:
-        self.generation = 0
+        self.generation = object()
         self._correlation_ids: list[str] = []
 
     def correlation_id(self) -> str:
@@ -85,109 +126,117 @@ class _Stack:
 class Scope:
     """What one ``audit_context`` said. Shared by the tasks and threads that inherit it."""
 
-    __slots__ = ("_made", "_values", "entry", "parent", "stack", "suppressing")
+    __slots__ = ("_made", "_metadata", "_values", "entry", "parent", "stack", "suppressing")
 
     def __init__(self, parent: Scope | None, values: dict[str, Any], *, suppressing: bool = False) -> None:
         """Begin with what was given; callables are asked when the first event needs them."""
         self.parent = parent
         self.stack: _Stack = _Stack() if parent is None else parent.stack
         self.suppressing = suppressing
-        self._values = {name: value for name, given in values.items() if (value := _read(name, given)) is not None}
-        self._made: tuple[int, Defaults, Scene] | None = None
+        self._values = {name: value for name, given in values.items() if (value := _kept(name, given)) is not None}
+        metadata = self._values.pop("metadata", None)
+        # In the order in which it was said, the last one last.
+        self._metadata: list[dict[str, MetadataValue] | _Lazy] = [] if metadata is None else [metadata]
+        self._made: tuple[object, Defaults, Scene] | None = None
         self.entry: tuple[audit_context, Token[Scope | None]] | None = None  # who entered it, and how it is left
+
+    def around(self) -> Scope | None:
+        """Return the scope in which it was entered, whether or not it inherits from that."""
+        if self.entry is None:
+            return self.parent
+        outer = self.entry[1].old_value
+        return outer if isinstance(outer, Scope) else None
 
     def bind(self, values: dict[str, Any]) -> None:
         """Fill fields in place."""
-        for name, given in values.items():
-            value = _read(name, given)
-            if value is None:
-                continue
-            mine = self._values.get(name)
-            if name == "metadata" and mine is not None:
-                if isinstance(mine, dict) and isinstance(value, dict):
-                    value = {**mine, **value}
-                else:
-                    self.parent = self._layer(mine)
-            self._values[name] = value
-        self.stack.generation += 1
-
-    def _layer(self, metadata: Any) -> Scope:
-        """Return a scope below this one for metadata that cannot be merged yet, since a callable has to be asked."""
-        below = Scope(self.parent, {}, suppressing=self.suppressing)
-        below.stack = self.stack
-        below._values["metadata"] = metadata
-        return below
+        kept = {name: value for name, given in values.items() if (value := _kept(name, given)) is not None}
+        metadata = kept.pop("metadata", None)
+        if metadata is not None:
+            last = self._metadata[-1] if self._metadata else None
+            if isinstance(last, dict) and isinstance(metadata, dict):
+                last.update(metadata)
+            else:
+                self._metadata.append(metadata)
+        self._values.update(kept)
+        self.stack.generation = object()
 
     def scene(self, defaults: Defaults) -> Scene:
         """Return what an event recorded now takes from here."""
         made = self._made
-        if made is not None and made[0] == self.stack.generation and made[1] is defaults:
+        if made is not None and made[0] is self.stack.generation and made[1] is defaults:
             return made[2]
         return self._make_scene(defaults)
 
     def _make_scene(self, defaults: Defaults) -> Scene:
         generation = self.stack.generation
-        seen = self.view()
-        settled = not any(callable(value) for scope in self._outwards() for value in scope._values.values())  # noqa: SLF001
-        missing = tuple(name for name in ("group", "actor", "location") if getattr(seen, name) is None)
-        actor = seen.actor or defaults.actor
+        seen, metadata, waits = self._look()
+        actor = seen.get("actor", defaults.actor)
         scene = Scene(
-            group=seen.group or defaults.group,
+            group=seen.get("group", defaults.group),
             actor_id=actor.id,
             actor_name=actor.name,
             actor_type=actor.type,
-            location=seen.location or defaults.location,
-            correlation_id=seen.correlation_id,
-            metadata=_with_principal(seen),
-            missing=missing,
+            location=seen.get("location", defaults.location),
+            correlation_id=seen["correlation_id"],
+            metadata=_with_principal(metadata, seen.get("on_behalf_of")),
+            missing=tuple(name for name in ("group", "actor", "location") if name not in seen),
         )
         # A callable that gave nothing is asked again for the next event; what was bound or resolved while we
         # looked may not be in what we saw.
-        if settled and generation == self.stack.generation:
+        if not waits and generation is self.stack.generation:
             self._made = (generation, defaults, scene)
         return scene
 
     def view(self) -> Context:
         """Return what is bound here, asking callables that were not asked yet."""
-        found = {name: self._find(name) for name in FIELDS if name != "metadata"}
-        if found["correlation_id"] is None:
-            found["correlation_id"] = self.stack.correlation_id()
-        metadata: dict[str, MetadataValue] = {}
-        for scope in reversed(list(self._outwards())):
-            metadata.update(scope._resolved("metadata") or {})  # noqa: SLF001  (of this class)
-        return Context(**found, metadata=MappingProxyType(metadata))
+        seen, metadata, _ = self._look()
+        return Context(**seen, metadata=MappingProxyType(metadata))
 
-    def _find(self, name: str) -> Any:
-        for scope in self._outwards():
-            value = scope._resolved(name)  # noqa: SLF001  (of this class)
-            if value is not None:
-                return value
-        return None
-
-    def _outwards(self) -> Iterator[Scope]:
+    def _look(self) -> tuple[dict[str, Any], dict[str, MetadataValue], bool]:
+        """Return what is bound here, the metadata, and whether a callable that was needed gave nothing."""
+        seen: dict[str, Any] = {}
+        parts: list[dict[str, MetadataValue] | _Lazy] = []  # the last said first
+        waits = False
         scope: Scope | None = self
         while scope is not None:
-            yield scope
+            for name, given in tuple(scope._values.items()):  # noqa: SLF001  (of this class)
+                if name not in seen:
+                    value = self._resolved(given)
+                    if value is None:
+                        waits = True
+                    else:
+                        seen[name] = value
+            parts += reversed(scope._metadata)  # noqa: SLF001  (of this class)
             scope = scope.parent
+        metadata: dict[str, MetadataValue] = {}
+        for part in reversed(parts):
+            value = self._resolved(part)
+            if value is None:
+                waits = True
+            else:
+                metadata.update(value)
+        if "correlation_id" not in seen:
+            seen["correlation_id"] = self.stack.correlation_id()
+        return seen, metadata, waits
 
-    def _resolved(self, name: str) -> Any:
-        """Return a field's value; a callable is asked once and its answer kept, unless that is None."""
-        value = self._values.get(name)
-        if not callable(value):
-            return value
-        answer = _ask(name, value)
-        if answer is None:
-            return None
-        if self._values.get(name) is value:  # nobody bound or resolved it meanwhile: the first answer stays
-            self._values[name] = answer
-            self.stack.generation += 1
-        return self._values[name]
+    def _resolved(self, given: Any) -> Any:
+        """Return what was given for a field; a callable is asked once and its answer kept, unless that is None."""
+        if type(given) is not _Lazy:
+            return given
+        if given.answer() is None and given.ask():
+            self.stack.generation = object()
+        return given.answer()
+
+
+def _kept(name: str, given: object) -> Any:
+    """Return a field as a scope keeps it; None for what was not given or cannot be used."""
+    if given is None:
+        return None
+    return _Lazy(name, given) if callable(given) else _read(name, given)
 
 
 def _read(name: str, given: object) -> Any:
-    """Return a field as it is kept; what it cannot be is told, and taken for not given."""
-    if given is None or callable(given):
-        return given
+    """Return a field's value; what it cannot be is told, and taken for not given."""
     try:
         return _READ[name](given)
     except Exception as error:  # noqa: BLE001  (an object's own attributes may raise anything)
@@ -199,7 +248,7 @@ def _read(name: str, given: object) -> Any:
 
 def _ask(name: str, lazy: Callable[[], object]) -> Any:
     try:
-        answer = lazy()
+        answer = lazy if name in _PARTIES and _is_somebody(lazy) else lazy()
     except Exception as error:  # noqa: BLE001  (the user's code: the event is recorded without it)
         message = f"the callable given to audit_context as {name} raised; the event goes without"
         _current.reporter.report("context", message, cause=name, error=error)
@@ -209,17 +258,25 @@ def _ask(name: str, lazy: Callable[[], object]) -> Any:
         message = f"the callable given to audit_context as {name} is async; give a plain one"
         _current.reporter.report("context", message, cause=name)
         return None
-    return None if callable(answer) else _read(name, answer)
+    return None if answer is None else _read(name, answer)
 
 
-def _with_principal(seen: Context) -> Mapping[str, MetadataValue]:
-    if seen.on_behalf_of is None:
-        return seen.metadata
-    return {
-        "on_behalf_of_id": seen.on_behalf_of.id,
-        "on_behalf_of_name": seen.on_behalf_of.name,
-        **seen.metadata,
-    }
+_PARTIES: Final = ("actor", "on_behalf_of")
+
+
+def _is_somebody(given: object) -> bool:
+    """Return whether what can be called is itself the party, as Flask-Login's proxy of the current user is."""
+    for attribute in ("pk", "id"):
+        found = getattr(given, attribute, None)
+        if found is not None:
+            return isinstance(found, str | int | UUID | Enum)
+    return False
+
+
+def _with_principal(metadata: Mapping[str, MetadataValue], principal: Actor | None) -> Mapping[str, MetadataValue]:
+    if principal is None:
+        return metadata
+    return {"on_behalf_of_id": principal.id, "on_behalf_of_name": principal.name, **metadata}
 
 
 _SCOPE: ContextVar[Scope | None] = ContextVar("auditkit_scope", default=None)
@@ -296,13 +353,20 @@ class audit_context:  # noqa: N801  (used like a function, as contextlib.suppres
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Leave the scope; the one around is back, whatever happened inside."""
-        inside = _SCOPE.get()
         # Threads and tasks may share this object: what they share holds nothing of an entry, the scope does.
-        entry = None if inside is None else inside.entry
-        if entry is None or entry[0] is not self:
+        inside = scope = _SCOPE.get()
+        while scope is not None and (scope.entry is None or scope.entry[0] is not self):
+            scope = scope.around()
+        if scope is None or scope.entry is None:
             _tell_elsewhere()
-        else:
-            _leave(entry[1])
+            return
+        if scope is not inside:  # one inside of it was left elsewhere, and goes with it
+            _tell_elsewhere()
+        try:
+            _SCOPE.reset(scope.entry[1])
+        except (ValueError, RuntimeError):  # in a copy of the context it was entered in; left there already
+            _SCOPE.set(scope.around())
+            _tell_elsewhere()
 
     async def __aenter__(self) -> None:
         """Enter a new scope."""
@@ -316,6 +380,8 @@ class audit_context:  # noqa: N801  (used like a function, as contextlib.suppres
 
     def __call__(self, function: Function) -> Function:
         """Return the function with every call of it inside a scope of its own."""
+        if isinstance(function, staticmethod | classmethod):
+            return type(function)(self(function.__func__))
         return functools.wraps(function)(self._around(function))  # type: ignore[return-value]
 
     def _around(self, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -330,14 +396,20 @@ class audit_context:  # noqa: N801  (used like a function, as contextlib.suppres
         if inspect.iscoroutinefunction(function):
 
             async def inner_coroutine(*args: Any, **kwargs: Any) -> Any:
-                with self:
+                token = _SCOPE.set(self._begin())
+                try:
                     return await function(*args, **kwargs)
+                finally:
+                    _leave(token)
 
             return inner_coroutine
 
         def inner(*args: Any, **kwargs: Any) -> Any:
-            with self:
+            token = _SCOPE.set(self._begin())
+            try:
                 return function(*args, **kwargs)
+            finally:
+                _leave(token)
 
         return inner
 
@@ -359,19 +431,21 @@ def _tell_elsewhere() -> None:
 
 def _resumed(generator: Generator[Any, Any, Any], scope: Scope) -> Generator[Any, Any, Any]:
     """Run a generator with a scope that is there only while it runs."""
+    inside: Scope | None = scope  # where it is: it may enter scopes of its own, and yield inside them
     resume: Callable[[], Any] = functools.partial(next, generator)
     while True:
-        token = _SCOPE.set(scope)
+        token = _SCOPE.set(inside)
         try:
             value = resume()
         except StopIteration as stop:
             return stop.value
         finally:
+            inside = _SCOPE.get()
             _SCOPE.reset(token)
         try:
             sent = yield value
         except GeneratorExit:
-            token = _SCOPE.set(scope)
+            token = _SCOPE.set(inside)
             try:
                 generator.close()
             finally:
@@ -392,20 +466,22 @@ def _async_generator(
     """
 
     async def inner(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
-        scope, generator = begin(), function(*args, **kwargs)
+        generator = function(*args, **kwargs)
+        inside: Scope | None = begin()  # where it is, as above
         resume: Callable[[], Any] = functools.partial(generator.asend, None)
         while True:
-            token = _SCOPE.set(scope)
+            token = _SCOPE.set(inside)
             try:
                 value = await resume()
             except StopAsyncIteration:
                 return
             finally:
+                inside = _SCOPE.get()
                 _leave(token)
             try:
                 sent = yield value
             except GeneratorExit:
-                token = _SCOPE.set(scope)
+                token = _SCOPE.set(inside)
                 try:
                     await generator.aclose()
                 finally:

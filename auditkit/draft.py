@@ -6,6 +6,7 @@ it as JSON, and a lane or a test turns it into an `Event` off the caller's path.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
@@ -13,8 +14,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from auditkit.event import ActionType, Actor, Event, instant_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from auditkit.event import MetadataValue
 
 
@@ -92,7 +91,12 @@ class Draft(NamedTuple):
                 "target_id": self.target_id,
                 "location": scene.location,
                 "occurred_at": instant_of(self.occurred_ns),
-                "metadata": MappingProxyType(dict(self.metadata)),
+                "metadata": MappingProxyType(
+                    {
+                        key: MappingProxyType(dict(each)) if isinstance(each, Mapping) else each
+                        for key, each in self.metadata.items()
+                    }
+                ),
                 "id": self.id,
                 "actor_type": scene.actor_type,
                 "target_type": self.target_type,

@@ -21,12 +21,11 @@ from auditkit.event import ActionType, Event, instant_of
 if TYPE_CHECKING:
     from auditkit.event import MetadataValue
 
-_SECOND = 1_000_000_000
 MAX_RECORD = 256 * 1024  # bytes of one event's JSON; larger ones are refused or fitted before they get here
 
 
 class _WireClock:
-    """Write times, keeping the text of the last second: a hot path stamps many events in one second."""
+    """Write times, keeping the text of the last millisecond: a hot path stamps many events in one."""
 
     __slots__ = ("_latest",)
 
@@ -35,15 +34,16 @@ class _WireClock:
 
     def text(self, time_ns: int) -> str:
         """Return nanoseconds since the epoch as UTC with microseconds and ``Z``."""
-        second, rest = divmod(time_ns, _SECOND)
+        milliseconds, microseconds = divmod(time_ns // 1000, 1000)
         kept, text = self._latest  # one read of one tuple: threads see a matching pair
-        if kept != second:
-            t = gmtime(second)
-            text = f"{t[0]:04d}-{t[1]:02d}-{t[2]:02d}T{t[3]:02d}:{t[4]:02d}:{t[5]:02d}."
-            self._latest = (second, text)
-        return f"{text}{rest // 1000:06d}Z"
+        if kept != milliseconds:
+            t = gmtime(milliseconds // 1000)
+            text = f"{t[0]:04d}-{t[1]:02d}-{t[2]:02d}T{t[3]:02d}:{t[4]:02d}:{t[5]:02d}.{milliseconds % 1000:03d}"
+            self._latest = (milliseconds, text)
+        return text + _ENDINGS[microseconds]
 
 
+_ENDINGS = [f"{microseconds:03d}Z" for microseconds in range(1000)]  # looked up: `:03d` takes 200 ns
 wire_time = _WireClock().text
 
 
@@ -77,13 +77,7 @@ def _name(text: str) -> str:
 
 
 def _mapping(metadata: Mapping[str, MetadataValue]) -> str:
-    # Most values are texts, and most keys were there before: the tests stand here so that these cost no call of ours.
-    known = _quoted
-    parts = [
-        f"{known.get(key) or _name(key)}:{quote(value) if type(value) is str else _value(value)}"
-        for key, value in metadata.items()
-    ]
-    return f"{{{','.join(parts)}}}"
+    return f"{{{','.join([f'{_name(key)}:{_value(value)}' for key, value in metadata.items()])}}}"
 
 
 def _optional(value: str | None) -> str:
@@ -102,6 +96,13 @@ def _encode_scene(scene: Scene) -> str:
 def encode(draft: Draft) -> bytes:
     """Return the draft as one line of ASCII JSON, with every field of an event under its own name."""
     (event_id, time_ns, scene, action, action_type, target_id, target_name, target_type, parent_id, metadata) = draft
+    known = _quoted
+    told = ""
+    try:  # most values are texts, and most keys were there before: these cost no call of ours
+        for key, value in metadata.items():
+            told += f",{known[key]}:{quote(value) if type(value) is str else _value(value)}"
+    except KeyError:
+        told = "," + _mapping(metadata)[1:-1]
     quoted_id = quote(target_id)
     # An action and its type hold nothing that JSON would escape: `check_action` saw to that.
     return (
@@ -109,7 +110,7 @@ def encode(draft: Draft) -> bytes:
         f'"action":"{action}","action_type":"{action_type}","target_id":{quoted_id},'
         f'"target_name":{quoted_id if target_name is target_id else quote(target_name)},'
         f'"target_type":{_quoted.get(target_type) or _name(target_type)},'
-        f'"parent_id":{"null" if parent_id is None else quote(parent_id)},"metadata":{_mapping(metadata)}}}'
+        f'"parent_id":{"null" if parent_id is None else quote(parent_id)},"metadata":{{{told[1:]}}}}}'
     ).encode("ascii")
 
 
@@ -151,8 +152,8 @@ def decode(body: bytes) -> Event:
     Raises:
         ValueError: It is not such JSON. (A `KeyError` is never raised: a missing field is a ValueError too.)
     """
-    values: dict[str, Any] = json.loads(body)
     try:
+        values: dict[str, Any] = json.loads(body)
         metadata = values["metadata"]
         values["occurred_at"] = datetime.fromisoformat(values["occurred_at"])
         values["action_type"] = ActionType(values["action_type"])
@@ -160,6 +161,6 @@ def decode(body: bytes) -> Event:
             {key: MappingProxyType(each) if type(each) is dict else each for key, each in metadata.items()}
         )
         return Event.restore(values)
-    except (KeyError, AttributeError, TypeError) as error:
+    except (KeyError, AttributeError, TypeError, RecursionError) as error:
         message = f"not a recorded event: {error!r}"
         raise ValueError(message) from None

@@ -68,8 +68,13 @@ def text_id(value: object, field_name: str) -> str:
         value = value.value
     if isinstance(value, str):
         return whole_text(value)
-    if (isinstance(value, int) and not isinstance(value, bool)) or isinstance(value, UUID):
+    if isinstance(value, UUID):
         return str(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        try:
+            return int.__repr__(value)
+        except ValueError:  # one of more than 4,300 digits has no text: it is told so below
+            pass
     raise InvalidEventError(field_name, describe(value), "a str, int, UUID or Enum")
 
 
@@ -95,6 +100,11 @@ def _pair(value: object, field_name: str) -> tuple[object, object]:
     )
 
 
+def _name_or(field_name: str, name: object, its_id: str) -> str:
+    """Return the name of an actor or a target as text; a missing one, None or empty, is its id."""
+    return its_id if name is None else text_id(name, f"{field_name}.name") or its_id
+
+
 @dataclass(frozen=True, slots=True)
 class Actor:
     """Who acted. A missing name is the id.
@@ -116,7 +126,7 @@ class Actor:
         """Turn the id into text and fill in the name."""
         actor_id = _text("actor.id", text_id(self.id, "actor.id"))
         object.__setattr__(self, "id", actor_id)
-        object.__setattr__(self, "name", text_id(self.name, "actor.name") if self.name else actor_id)
+        object.__setattr__(self, "name", _name_or("actor", self.name, actor_id))
         object.__setattr__(self, "type", _text("actor.type", self.type))
 
     @classmethod
@@ -126,7 +136,7 @@ class Actor:
             return value
         kind = value.get("type", "user") if isinstance(value, Mapping) else "user"
         actor_id, name = _pair(value, "actor")
-        return cls(actor_id, name or "", kind)  # type: ignore[arg-type]  # __post_init__ judges them
+        return cls(actor_id, name, kind)  # type: ignore[arg-type]  # __post_init__ judges them
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +151,7 @@ class Target:
         """Turn the id into text and fill in the name."""
         target_id = text_id(self.id, "target.id")
         object.__setattr__(self, "id", target_id)
-        object.__setattr__(self, "name", text_id(self.name, "target.name") if self.name else target_id)
+        object.__setattr__(self, "name", _name_or("target", self.name, target_id))
         if self.type is not None:
             object.__setattr__(self, "type", _text("target.type", self.type))
 
@@ -152,7 +162,7 @@ class Target:
             return value
         kind = value.get("type") if isinstance(value, Mapping) else None
         target_id, name = _pair(value, "target")
-        return cls(target_id, name or "", kind)  # type: ignore[arg-type]  # __post_init__ judges them
+        return cls(target_id, name, kind)  # type: ignore[arg-type]  # __post_init__ judges them
 
 
 def _text(name: str, value: object, *, empty: bool = False) -> str:
@@ -194,9 +204,11 @@ def _instant(name: str, value: object) -> datetime:
     if value.utcoffset() is None:
         raise InvalidEventError(name, f"the naive time {value.isoformat()}", expected)
     try:
-        return value.astimezone(UTC)
+        utc = value.astimezone(UTC)
     except OverflowError:
         raise InvalidEventError(name, value.isoformat(), "a time between the years 1 and 9999 in UTC") from None
+    # A class of its own (pandas', pendulum's) has arithmetic of its own, and more digits than the wire.
+    return utc if type(utc) is datetime else datetime.combine(utc.date(), utc.time(), UTC)
 
 
 def wire_text(instant: datetime) -> str:

@@ -14,6 +14,13 @@ logger = logging.getLogger("auditkit")
 
 _WINDOW = 60.0  # seconds for which one cause is logged once
 _CAUSES = 1024  # causes remembered; past that the oldest are forgotten, and may be logged again
+_DEPTH = 2  # what a log handler reports is logged; what a handler reports of that is only counted
+
+
+class _Inside(threading.local):
+    """How many of its own log lines this thread is writing: a log handler may report, each time another cause."""
+
+    depth = 0
 
 
 class Reporter:
@@ -31,6 +38,7 @@ class Reporter:
         self._lock = threading.RLock()  # a log handler may itself audit, and meet trouble, on this thread
         self._counts: Counter[str] = Counter()
         self._logged: dict[tuple[str, str], float] = {}
+        self._inside = _Inside()
 
     def report(
         self,
@@ -50,6 +58,9 @@ class Reporter:
             error: Its type is added to the message, its text is not: that may hold data.
             level: The logging level.
         """
+        if self._inside.depth == _DEPTH:
+            self.count(code)
+            return
         with self._lock:
             self._counts[code] += 1
             now = self._clock.monotonic()
@@ -60,10 +71,13 @@ class Reporter:
                 self._logged.pop(next(iter(self._logged)))
         if not silent:
             kind = f" ({type(error).__name__})" if error is not None else ""
+            self._inside.depth += 1
             try:
                 logger.log(level, "%s: %s%s", code, message, kind)
             except Exception:  # noqa: BLE001  (a handler's: neither a lane nor a caller may fail of it)
                 self.count("log_failed")
+            finally:
+                self._inside.depth -= 1
 
     def count(self, code: str, number: int = 1) -> None:
         """Count without logging."""

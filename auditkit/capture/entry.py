@@ -6,15 +6,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from auditkit.capture.additions import Additions, Watched
 from auditkit.capture.attribute import identified
-from auditkit.capture.call import CALL
+from auditkit.capture.call import CALL, Call
 from auditkit.event import Actor, Target
 from auditkit.snapshot import created, deleted, difference, look, snapshot
 from auditkit.snapshot.fields import NOT_OURS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-
-    from auditkit.capture.call import Call
 
 
 class Entry:
@@ -160,7 +158,7 @@ def current_entry() -> Entry:
     Outside of any it is inert and falsy: what is said to it is forgotten.
     """
     call = CALL.get()
-    return _INERT if call is None else Entry(call)
+    return Entry(call) if type(call) is Call else _INERT  # a restored parent is a Call of which only the id is known
 
 
 def stated_change(before: object, after: object) -> dict[str, Any]:

@@ -125,9 +125,12 @@ def test_decode_refuses_a_missing_field(name: str) -> None:
         decode(json.dumps(plain).encode())
 
 
+DEEP = b'{"metadata":' * 100_000  # deeper than the interpreter goes
+
+
 @pytest.mark.parametrize(
     "body",
-    [b"", b"{", b"null", b"[]", b"7", b'"text"', b"{}", b"\xff\xfe", b"[1, 2]", b"\x00"],
+    [b"", b"{", b"null", b"[]", b"7", b'"text"', b"{}", b"\xff\xfe", b"[1, 2]", b"\x00", DEEP],
 )
 def test_decode_refuses_what_is_no_record(body: bytes) -> None:
     """Bytes that are not the JSON of a record are a ValueError, whatever they are."""
@@ -192,3 +195,13 @@ def test_early_and_late_years_come_back(year: int) -> None:
 
     assert f"{year:04d}-06-01T12:30:15.000007Z" == json.loads(encode_event(event))["occurred_at"]
     assert event == decode(encode_event(event))
+
+
+def test_event_of_a_draft_shares_nothing_with_what_was_given() -> None:
+    """A mapping inside metadata that is changed later does not change the event that was made of it."""
+    inner = {"a": 1}
+    draft = draft_of(Event("g", "user.login", "C", "a", "a", "t", "t", "here"))._replace(metadata={"m": inner})
+    event = draft.event()
+    inner["a"] = 2
+
+    assert {"m": {"a": 1}} == event.metadata

@@ -187,6 +187,12 @@ def test_refusal_of_a_number_without_a_text() -> None:
     assert "a very large int" == error.given
 
 
+def test_id_without_a_text_is_refused() -> None:
+    """An int of more digits than Python writes is no id, and told as any other value that is none."""
+    with pytest.raises(InvalidEventError, match="actor.id must be a str, int, UUID or Enum, got a very large int"):
+        Actor(10**5000)  # type: ignore[arg-type]  # ids of all kinds are taken
+
+
 def test_refusal_pickles() -> None:
     """A refusal comes out of another process as it went in."""
     error = refusal(metadata={"a": {"b": Decimal(1)}})
@@ -325,6 +331,25 @@ def test_times_are_utc(value: Any, expected: str) -> None:
     assert UTC is event.occurred_at.tzinfo
     assert expected == event.to_dict()["occurred_at"]
     assert {expected} >= {event.metadata.get("a", expected)}
+
+
+def test_time_of_a_class_of_its_own_is_a_plain_one() -> None:
+    """A library's datetime, whose arithmetic and text are its own, is kept as Python's."""
+
+    class Own(datetime):
+        def isoformat(self, *_: object) -> str:
+            return "own"
+
+        def __sub__(self, _: object) -> Any:
+            raise AssertionError
+
+        def astimezone(self, tz: Any = None) -> Any:
+            return Own(2019, 5, 1, 1, 15, 55, 7, tz)
+
+    event = an_event(occurred_at=Own(2019, 5, 1, 1, 15, 55, 7, UTC))
+
+    assert datetime is type(event.occurred_at)
+    assert "2019-05-01T01:15:55.000007Z" == event.to_dict()["occurred_at"]
 
 
 def test_metadata_keeps_kinds_and_order() -> None:
@@ -546,6 +571,8 @@ FORMS: list[tuple[Any, tuple[str, str]]] = [
     (SURROGATE, ("\ufffd", "\ufffd")),
     (("u1", "n"), ("u1", "n")),
     (["u1", None], ("u1", "u1")),
+    (("u1", 0), ("u1", "0")),
+    (("u1", ""), ("u1", "u1")),
     ((7, 8), ("7", "8")),
     ({"id": "u1"}, ("u1", "u1")),
     ({"id": 7, "name": "n"}, ("7", "n")),

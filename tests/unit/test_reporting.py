@@ -227,6 +227,25 @@ def test_handler_may_report(reporter: Reporter) -> None:
     assert {"code": 1, "handler": 2, "elsewhere": 2, "stuck": 0} == reporter.counts()
 
 
+def test_handler_that_reports_ever_new_causes_ends(reporter: Reporter, kept: Kept) -> None:
+    """A handler that meets another trouble with each line that it is given is heard twice, and counted."""
+
+    class Endless(Kept):
+        def emit(self, record: logging.LogRecord) -> None:
+            super().emit(record)
+            reporter.report("handler", "again", cause=str(len(self.texts)))
+
+    handler = Endless()
+    with handled_by(handler):
+        reporter.report("code", "something happened")
+        reporter.report("code", "and once more", cause="another")
+
+    assert ["something happened", "again", "and once more", "again"] == [
+        text.partition(": ")[2] for text in handler.texts
+    ]
+    assert {"code": 2, "handler": 4} == reporter.counts()
+
+
 def test_handler_that_raises_is_counted(reporter: Reporter, kept: Kept) -> None:
     """A log handler that raises is counted, and the trouble it should have logged is too."""
     with handled_by(Failing()):

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from auditkit import Actor, RecordingFailed, audit_context, audited, auditing, current_entry
+from auditkit import (
+    Actor,
+    RecordingFailed,
+    audit_context,
+    audited,
+    auditing,
+    current_entry,
+    record,
+    restored_context,
+)
 from auditkit.transports import MemoryTransport
 from tests.unit.capture.builders import Refused, Tweet, only, troubles
 
@@ -237,6 +246,16 @@ def test_entry_outside_of_any_call_is_inert(memory: MemoryTransport) -> None:
     assert ("", {}, "<Entry of nothing>") == (entry.id, entry.metadata, repr(entry))
     assert [] == memory.events
     assert {} == troubles()
+
+
+def test_entry_of_a_restored_scope_is_inert(memory: MemoryTransport) -> None:
+    """In a scope that came through a queue the parent's entry is in another process: there is none to speak to."""
+    with restored_context({"version": 1, "parent_id": "p"}):
+        assert not current_entry()
+        current_entry().metadata["a"] = 1
+        record("tweet.seen", "R")
+
+    assert "p" == only(memory).parent_id
 
 
 def test_entry_is_truthy_inside() -> None:
