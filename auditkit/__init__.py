@@ -7,6 +7,7 @@ from typing import Any
 from auditkit.capture import (
     Entry,
     RegisteredAction,
+    arecord,
     audited,
     auditing,
     current_entry,
@@ -103,6 +104,7 @@ __all__ = [
     "__version__",
     "aemit",
     "aflush",
+    "arecord",
     "audit_context",
     "audited",
     "auditing",

@@ -5,13 +5,14 @@ from __future__ import annotations
 from auditkit.capture.audited import audited
 from auditkit.capture.block import auditing
 from auditkit.capture.entry import Entry, current_entry
-from auditkit.capture.recording import record
+from auditkit.capture.recording import arecord, record
 from auditkit.capture.reference import ref
 from auditkit.capture.registry import RegisteredAction, is_audited, registered_actions
 
 __all__ = [
     "Entry",
     "RegisteredAction",
+    "arecord",
     "audited",
     "auditing",
     "current_entry",

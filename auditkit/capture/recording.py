@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict, Unpack
 
 from auditkit import _current
 from auditkit.capture.attribute import identified
@@ -31,10 +31,25 @@ if TYPE_CHECKING:
 
     from auditkit.capture.audited import ActionTypeName
     from auditkit.draft import Scene
-    from auditkit.protocols import Receipt, Recorder
+    from auditkit.protocols import Position, Receipt, Recorder
 
-_NOWHERE = ("", -1)
-_SUCCESS = "success"
+_NOWHERE: Final = ("", -1)
+_SUCCESS: Final = "success"
+
+
+class Fact(TypedDict, total=False):
+    """What `record` takes by name."""
+
+    actor: object
+    target: object
+    group: object
+    location: object
+    before: object
+    after: object
+    metadata: Mapping[str, Any] | None
+    outcome: str
+    occurred_at: datetime | str | None
+    id: str | None
 
 
 def record(  # noqa: PLR0913  (the design's names; all but two by keyword)
@@ -77,19 +92,72 @@ def record(  # noqa: PLR0913  (the design's names; all but two by keyword)
 
     Thread-safety: may be called from anywhere, signal handlers included.
     """
+    fact: Fact = {
+        "actor": actor,
+        "target": target,
+        "group": group,
+        "location": location,
+        "before": before,
+        "after": after,
+        "metadata": metadata,
+        "outcome": outcome,
+        "occurred_at": occurred_at,
+        "id": id,
+    }
     trail: Recorder = _current.trail or _current.resolve()
+    event_id, position = _write(trail, action, action_type, fact)
+    if trail.syncs_each and position is not _NOWHERE:
+        try:
+            trail.settle()
+        except Exception as error:  # noqa: BLE001  (nothing of auditkit's own may reach the application unasked)
+            return _not_recorded(trail, action, event_id, error)
+    return trail.receipt(event_id, position)
+
+
+async def arecord(action: str, action_type: ActionTypeName, **fact: Unpack[Fact]) -> Receipt:
+    """Record one fact as `record` does; under ``fsync="always"`` the event loop is not held.
+
+    Args:
+        action: As for `record`.
+        action_type: As for `record`.
+        fact: What `record` takes by name.
+
+    Returns:
+        A receipt.
+
+    Raises:
+        RecordingFailed: As `record` does.
+    """
+    trail: Recorder = _current.trail or _current.resolve()
+    event_id, position = _write(trail, action, action_type, fact)
+    if trail.syncs_each and position is not _NOWHERE:
+        try:
+            await trail.asettle()
+        except Exception as error:  # noqa: BLE001  (as in record)
+            return _not_recorded(trail, action, event_id, error)
+    return trail.receipt(event_id, position)
+
+
+def _write(trail: Recorder, action: str, action_type: ActionTypeName, fact: Fact) -> tuple[str, Position]:
+    """Write a fact down; return the event's id, and where it is: nowhere if it could not be written.
+
+    Raises:
+        RecordingFailed: That was asked to be raised.
+    """
     scope = current_scope()
-    event_id = id or new_id()
+    event_id = fact.get("id") or new_id()
     if not trail.enabled or (scope is not None and scope.suppressing):
-        return trail.receipt(event_id, _NOWHERE)
+        return event_id, _NOWHERE
     now = trail.time_ns()
+    occurred_at = fact.get("occurred_at")
     try:
         name = check_action(action)
+        actor, target = fact.get("actor"), fact.get("target")
         scene = overlaid(
             trail.scene if scope is None else scope.scene(trail.defaults),
             actor=None if actor is None else Actor.of(identified(actor)),
-            group=None if group is None else _text(group, "group"),
-            location=None if location is None else _text(location, "location"),
+            group=_stated(fact, "group"),
+            location=_stated(fact, "location"),
         )
         _require(trail, scene, name)
         # Validated as an event is, since a user states it.
@@ -100,18 +168,22 @@ def record(  # noqa: PLR0913  (the design's names; all but two by keyword)
             instant_of(now) if occurred_at is None else occurred_at,
             event_id,
         )
-        state = stated_change(before, after)
-        if not state and action_type == "U" and before is not None:
+        state = stated_change(fact.get("before"), fact.get("after"))
+        if not state and action_type == "U" and fact.get("before") is not None:
             trail.note_unchanged(name)
+        metadata, outcome = fact.get("metadata"), fact.get("outcome", _SUCCESS)
         told = {} if outcome == _SUCCESS else {"outcome": _text(outcome, "outcome")}
         layers = merged(told, state, check_metadata({} if metadata is None else metadata), scene.metadata)
         draft = draft_of(event)._replace(scene=scene, metadata=trail.redactor.apply(layers))
-        position = trail.write(draft if occurred_at is not None else draft._replace(occurred_ns=now))
-        if trail.syncs_each:
-            trail.settle()
+        return event_id, trail.write(draft if occurred_at is not None else draft._replace(occurred_ns=now))
     except Exception as error:  # noqa: BLE001  (nothing of auditkit's own may reach the application unasked)
-        return _not_recorded(trail, action, event_id, error)
-    return trail.receipt(event_id, position)
+        receipt = _not_recorded(trail, action, event_id, error)
+        return receipt.id, _NOWHERE
+
+
+def _stated(fact: Fact, field: Literal["group", "location"]) -> str | None:
+    value = fact.get(field)
+    return None if value is None else _text(value, field)
 
 
 def _text(value: object, field: str) -> str:

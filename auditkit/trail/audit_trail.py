@@ -211,8 +211,8 @@ class AuditTrail:
         if _on_a_loop():
             self._engine.reporter.report(
                 "loop_held",
-                "an event loop waited for the disk: on a loop use aemit and coroutines rather than emit, record and "
-                "plain functions",
+                "an event loop waited for the disk: on a loop use aemit, arecord and coroutines rather than emit, "
+                "record and plain functions",
                 level=logging.WARNING,
             )
         self._settle()

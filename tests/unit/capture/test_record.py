@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from auditkit import Actor, AuditTrail, Target, _current, audit_context, audited, configure, record, stats
-from auditkit.errors import JournalFull, ReceiptUnavailable, RecordingFailed
+from auditkit import Actor, AuditTrail, Target, _current, arecord, audit_context, audited, configure, record, stats
+from auditkit.errors import JournalFull, JournalUnavailable, ReceiptUnavailable, RecordingFailed
 from auditkit.transports import MemoryTransport
 from tests.unit.capture.builders import Tweet, only, troubles
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from auditkit.draft import Draft
     from auditkit.protocols import Position
 
@@ -344,3 +346,60 @@ def test_hostile_state_is_recorded_as_what_can_be_told(memory: MemoryTransport) 
     record("tweet.update", "U", before=Hostile(), after={"body": "new"})
 
     assert "tweet.update" == only(memory).action
+
+
+# ---------------------------------------------------------------------- arecord
+
+
+def test_arecord_records_what_record_does(memory: MemoryTransport) -> None:
+    """The same fact, recorded either way, is the same event."""
+    fact: dict[str, Any] = {
+        "actor": ("user_1", "Ada"), "target": Tweet(), "group": "g", "location": "l", "before": {"a": 1},
+        "after": {"a": 2, "password": "b"}, "metadata": {"c": 3}, "outcome": "denied", "occurred_at": MAY, "id": "i1",
+    }  # fmt: skip
+    receipt = asyncio.run(arecord("tweet.update", "U", **fact))
+    assert receipt.id == record("tweet.update", "U", **fact).id
+    first, second = memory.events
+
+    assert first == second
+
+
+def test_arecord_does_not_hold_the_loop(tmp_path: Path) -> None:
+    """Under fsync="always" the event is on the device when arecord returns, and the loop was not held."""
+    configure(directory=tmp_path / "audit", fsync="always")
+
+    async def main() -> None:
+        await arecord("job.run", "U", actor="a", group="g", location="l")
+
+    asyncio.run(main())
+    assert {} == troubles()
+
+    async def held() -> None:
+        record("job.run", "U", actor="a", group="g", location="l")
+
+    asyncio.run(held())
+    assert {"loop_held": 1} == troubles()
+    assert 2 == stats().recorded
+
+
+def test_arecord_tells_what_cannot_be_recorded(memory: MemoryTransport) -> None:
+    """A mistake is counted, and raised where the trail was asked to."""
+    assert isinstance(asyncio.run(arecord("nonsense", "U")).id, str)
+    assert {"not_recorded": 1} == troubles()
+    assert [] == memory.events
+
+    configure(memory, directory=None, on_audit_error="raise")
+    with pytest.raises(RecordingFailed, match="action must be"):
+        asyncio.run(arecord("nonsense", "U"))
+
+
+def test_arecord_tells_that_the_device_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the sync fails, an awaited fact is told as a plain one is."""
+    trail = configure(directory=tmp_path / "audit", fsync="always", on_audit_error="raise")
+
+    async def fail() -> None:
+        raise JournalUnavailable("the device failed")
+
+    monkeypatch.setattr(trail, "asettle", fail)
+    with pytest.raises(RecordingFailed, match="the device failed"):
+        asyncio.run(arecord("job.run", "U", actor="a", group="g", location="l"))
