@@ -88,40 +88,40 @@ def take_turn(case: Case, series: Series) -> None:
 
 
 class BesideLanes:
-    """Measure single calls beside a trail's lanes; structlog's beside the same.
+    """Measure single calls beside a trail's lanes.
 
     Args:
         trail: A trail with a lane to a server.
-        cases: What is measured: auditkit's calls on that trail, and structlog's.
+        cases: What can be measured; the durable update is on that trail.
     """
 
     def __init__(self, trail: AuditTrail, cases: Mapping[str, Case]) -> None:
-        self.tails = {name: Tail() for name in cases}
+        self.tails = {name: Tail() for pair in comparisons.TAILS for name in pair}
         self._trail, self._cases = trail, cases
+        self._fill = cases[comparisons.DURABLE]
 
     def take_turn(self, pair: tuple[str, str]) -> None:
-        """Add one round's figures of auditkit's call, and of structlog's beside it."""
-        mine = next(self._cases[name] for name in pair if name in comparisons.OURS)
-        mine.drain()
+        """Add one round's figures of auditkit's call, and of structlog's."""
+        self._fill.drain()
         for name in pair:
-            self._measure_idle(name, mine)
-        self._let_deliver(mine)
+            self._measure_idle(name)
+        self._let_deliver()
         for name in pair:
             self._measure_delivering(name)
-        mine.drain()
+        self._fill.drain()
 
-    def _measure_idle(self, name: str, mine: Case) -> None:
+    def _measure_idle(self, name: str) -> None:
         bursts = []
         for _ in range(BURSTS):
             bursts.append(single(self._cases[name], BURST))
-            mine.drain()
+            self._fill.drain()
         tail = self.tails[name]
         tail.first.append(median(burst[0] for burst in bursts))
         tail.idle.append(percentile([each for burst in bursts for each in burst], 0.99))
 
-    def _let_deliver(self, mine: Case) -> None:
+    def _let_deliver(self) -> None:
         before = self._delivered()
-        single(mine, BACKLOG)
+        single(self._fill, BACKLOG)
         while self._delivered() == before:
             sleep(0.001)
 
@@ -131,7 +131,8 @@ class BesideLanes:
             self.tails[name].delivering.append(percentile(took, 0.99))
 
     def _delivered(self) -> int:
-        return self._trail.stats().destinations["workos"].delivered
+        lane = self._trail.stats().destinations.get("workos")
+        return 0 if lane is None else lane.delivered
 
 
 def measure(rounds: int, directory: str) -> Run:
@@ -158,7 +159,7 @@ def measure(rounds: int, directory: str) -> Run:
         python=platform.python_version(),
         rounds=rounds,
         series=series,
-        tails={name: tail for name, tail in beside.tails.items() if tail.idle},
+        tails=beside.tails,
         versions={name: version(name) for name in MEASURED},
         machine=machine.described(directory),
     )
