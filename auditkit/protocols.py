@@ -118,6 +118,10 @@ class Feed(Protocol):
         """Return how many records that this feed holds are not acknowledged."""
         ...
 
+    def unreadable(self) -> bool:
+        """Return whether there are segments that this process cannot read, so that what they hold waits."""
+        ...
+
     def bury(self, event: Event, reason: str) -> None:
         """Write a dead letter, durably, before its record is acknowledged."""
         ...

@@ -217,6 +217,10 @@ class Dispatcher:
             self._report("read_failed", f"{self.name} cannot read the journal", error)
             return 0
 
+    def unreadable(self) -> bool:
+        """Return whether events wait that cannot be read here; nothing is gained by waiting for them."""
+        return self._feed.unreadable()
+
     def fate(self, position: Position) -> bool | None:
         """Return whether the destination has an event; None when nobody here can know.
 

@@ -180,7 +180,8 @@ class Lane:
         Returns:
             Whether nothing is left; False at once where the destination is left alone for longer than that.
         """
-        return self._await_drained(mark, deadline) if self.manned else self._drain_here(mark, deadline)
+        drained = self._await_drained(mark, deadline) if self.manned else self._drain_here(mark, deadline)
+        return drained and not self._dispatcher.unreadable()
 
     def drain(self, deadline: float) -> bool:
         """Deliver everything: see `hurried` and `drained`."""

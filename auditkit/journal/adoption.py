@@ -18,14 +18,15 @@ if TYPE_CHECKING:
 _LINE_START = re.compile(rb"^[0-9a-f]{64} ", re.MULTILINE)
 
 
-def adopt(path: Path, keys: frames.Keys, reporter: Reporter) -> bool:
+def adopt(path: Path, keys: frames.Keys, reporter: Reporter) -> bool | None:
     """Close an open segment if its writer is gone.
 
     Only who holds the write lock may judge a line that does not verify: while the writer lives it may be
     half written. What was being written when the writer died was never acknowledged, and is cut off.
 
     Returns:
-        Whether it was adopted; False where its writer lives, somebody else was faster, or it is not ours.
+        Whether it was adopted; False where its writer lives, somebody else was faster, or it is not ours; None
+        where its writer is gone and this process cannot read it.
     """
     try:
         lock = files.locked(path)
@@ -44,7 +45,7 @@ def adopt(path: Path, keys: frames.Keys, reporter: Reporter) -> bool:
         return False
 
 
-def _close(path: Path, file: files.Handle, keys: frames.Keys, reporter: Reporter) -> bool:
+def _close(path: Path, file: files.Handle, keys: frames.Keys, reporter: Reporter) -> bool | None:
     data = files.read_at(file.fd, files.size(file), 0)
     try:
         chain = keys.of(data)
@@ -57,7 +58,7 @@ def _close(path: Path, file: files.Handle, keys: frames.Keys, reporter: Reporter
             f"{path} was written with a secret that this process does not have; set AUDITKIT_SECRET",
             cause=path.name,
         )
-        return False
+        return None
     head, end, records, ended = frames.START, 0, 0, False
     damage: list[frames.Damage] = []
     for found in frames.resynchronise(data, frames.START, chain):

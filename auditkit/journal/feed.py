@@ -63,6 +63,7 @@ class DiskFeed:
         self._free: set[str] = set()  # segments of living writers, seen by the last scan
         self._done: set[str] = set()  # segments that this lane has passed, and that wait for other lanes
         self._refused: set[str] = set()  # closed segments that cannot be read, and those that were missed
+        self._unreadable: set[str] = set()  # segments that are there, and that this process cannot read
         self._remembered: frozenset[str] = frozenset()
         self._guard = threading.RLock()  # between `begun` and `close`; a signal handler may come from one to the other
         self.closed = False
@@ -203,6 +204,7 @@ class DiskFeed:
         self._waiting = deque(name for name, path in found.items() if self._is_to_claim(path, eager=eager))
         self._free = {name for name, path in found.items() if path.suffix == OPEN}
         self._done.intersection_update(found)
+        self._unreadable.intersection_update(found)
         for path in cursors_seen:
             if path.suffix == cursors.SUFFIX and path.stem not in found:
                 self._contained(path, self._forget)
@@ -213,9 +215,11 @@ class DiskFeed:
         if path.suffix == CLOSED:
             return name not in self._held and name not in self._done and name not in self._refused
         adopted = adopt(path, self._keys, self._reporter)  # the ones held, too: damage in them can be judged now
+        if adopted is None:
+            self._unreadable.add(name)
         if name in self._held:
             return False
-        return adopted or eager or name in self._own or name in self._free
+        return bool(adopted) or eager or name in self._own or name in self._free
 
     def _forget(self, path: Path) -> None:
         """Remove the cursor of a segment that is gone, unless a process holds it."""
@@ -266,6 +270,7 @@ class DiskFeed:
             return
         try:
             self._held[name] = Held(self._directory, name, self._keys, cursor)
+            self._unreadable.discard(name)
         except FileNotFoundError:
             self._gone(name, cursor)
         except BaseException as error:
@@ -275,6 +280,7 @@ class DiskFeed:
                 raise
             if path.exists():
                 self._refused.add(name)
+            self._unreadable.add(name)
             self._tell("unreadable_segment", f"segment {name} cannot be read: {error}", None, cause=name)
 
     def _gone(self, name: str, cursor: Cursor | None) -> None:
@@ -333,6 +339,10 @@ class DiskFeed:
         """Return how many records of the segments held or waiting here are not acknowledged."""
         held = sum(each.pending for each in (*self._held.values(), *self._opened))
         return held + sum(self._pending_of(name) for name in (*self._waiting, *self._begun) if name not in self._held)
+
+    def unreadable(self) -> bool:
+        """Return whether there are segments that this process cannot read: whatever they hold is not delivered."""
+        return bool(self._unreadable)
 
     def _pending_of(self, name: str) -> int:
         with suppress(OSError):

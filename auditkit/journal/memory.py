@@ -186,6 +186,10 @@ class MemoryFeed:
         """Return how many records are not acknowledged."""
         return 0 if self._closed else self._journal.end() - self.index - len(self._ahead)
 
+    def unreadable(self) -> bool:
+        """Return False: there is nothing that this process did not write."""
+        return False
+
     def bury(self, event: Event, reason: str) -> None:
         """Keep a dead letter for as long as the process lives."""
         self.dead.append((event, reason))

@@ -157,6 +157,21 @@ def test_trail_delivers_what_dead_processes_left(make: Callable[..., AuditTrail]
     assert events == transport.events
 
 
+def test_flush_does_not_vouch_for_what_it_cannot_read(make: Callable[..., AuditTrail]) -> None:
+    """Where events wait that were written with another secret, neither flush nor shutdown says that all is delivered."""
+    recorder = make(ScriptedTransport(), deliver=False, secret="the first secret of all")
+    events = emit(recorder)
+    recorder.shutdown()
+    stranger = make(ScriptedTransport(), secret="another secret altogether")
+
+    assert (False, False) == (stranger.flush(), stranger.shutdown())
+
+    transport = ScriptedTransport()
+    knowing = make(transport, secret=["another secret altogether", "the first secret of all"])
+    assert knowing.flush()
+    assert events == transport.events
+
+
 # ---------------------------------------------------------------------- a directory that cannot be opened
 
 

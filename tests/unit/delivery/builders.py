@@ -47,6 +47,9 @@ class BrokenFeed:
         self._check("scan")
         self._feed.scan(eager=eager)
 
+    def unreadable(self) -> bool:
+        return False
+
     def pending(self) -> int:
         self._check("pending")
         return self._feed.pending()

@@ -322,6 +322,7 @@ def test_segment_of_an_unknown_secret_is_left_alone(audit: Path, reporter: Repor
         writer._segment.release()
     without = scanned(audit, reporter)
     seen = (take_all(without), without.pending())
+    assert without.unreadable()
     with_it = open_journal(audit, secrets=[b"new" * 6, b"right" * 4]).feed("lane", durable=True)
     without.close()
     with_it.scan()
@@ -329,6 +330,7 @@ def test_segment_of_an_unknown_secret_is_left_alone(audit: Path, reporter: Repor
     assert ([], 0) == seen
     assert {"unreadable_segment" if closed else "secret_unknown": 1} == reporter.counts()
     assert written == deliver_all(with_it)
+    assert not with_it.unreadable()
 
 
 def test_segment_of_a_newer_format_is_left_alone(audit: Path, reporter: Reporter) -> None:
