@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from auditkit.snapshot.difference import difference, keys_of
 from auditkit.snapshot.fields import NOT_OURS, PLANS
 from auditkit.snapshot.flattening import SMALL, public_names, snapshot
+from auditkit.snapshot.scalars import INT_LIMIT
 
 if TYPE_CHECKING:
     from auditkit.event import Scalar
@@ -24,6 +25,7 @@ Seen = tuple[tuple[Any, ...], tuple[Any, ...], "Plan"]
 _UNCHANGING: Final = frozenset({str, bool, int, float, type(None)})
 _NOTHING: Final[frozenset[str]] = frozenset()
 _MAX_NAMES: Final = 4096  # names remembered
+_WORD, _NUMBER = 5, 24  # characters of false, and of the longest number
 
 
 class _Names(dict[Any, tuple[str, str, bool]]):
@@ -65,6 +67,20 @@ def look(state: object, *, fields: frozenset[str] | None = None, exclude: frozen
     return snapshot(state, fields=fields, exclude=exclude)
 
 
+def _size(value: object) -> int:
+    """Return how many characters a value takes at most, or raise LookupError where a snapshot may change it."""
+    kind = type(value)
+    if kind is str and value.isascii():  # type: ignore[attr-defined]  # it is one
+        return len(value)  # type: ignore[arg-type]  # as before
+    if value is None or kind is bool:
+        return _WORD
+    if kind is int and -INT_LIMIT <= value < INT_LIMIT:  # type: ignore[operator]  # as before
+        return _NUMBER
+    if kind is float and value - value == 0.0:  # type: ignore[operator]  # untrue of NaN and the infinities
+        return _NUMBER
+    raise LookupError
+
+
 def as_snapshot(seen: Seen | Snapshot) -> Snapshot:
     """Return the snapshot of a state that was looked at, as it would have been made then."""
     if isinstance(seen, dict):
@@ -82,7 +98,7 @@ def changes_since(  # noqa: C901, PLR0912  (measured: the hot path of every upda
     """Return the difference between what was seen and what the state is now.
 
     The same as the `difference` of two snapshots, which are made only where one of the changed values is not
-    a short text or a truth value. What has no name to be told by is known to be the same where it is.
+    a short text, a number or a truth value. What has no name to be told by is known to be the same where it is.
     """
     if type(seen) is tuple:
         try:
@@ -95,16 +111,15 @@ def changes_since(  # noqa: C901, PLR0912  (measured: the hot path of every upda
             for name, old, new in zip(names, values, values_now):  # noqa: B905  (as many by construction)
                 if old is new:
                     continue
-                kind = type(new)
-                if kind is not type(old):
-                    break
-                if kind is str:
-                    size += len(old) + len(new)
-                    if size > SMALL or not (old.isascii() and new.isascii()):
+                if type(new) is str and type(old) is str:  # here: a call less for nearly all
+                    if not (old.isascii() and new.isascii()):
                         break
-                elif kind is not bool:
+                    size += len(old) + len(new)
+                else:
+                    size += _size(old) + _size(new)
+                if size > SMALL:
                     break
-                if old == new:
+                if old == new and type(old) is type(new):
                     continue
                 was, now, private = _names[name]
                 if private and not plan.private:
