@@ -47,6 +47,8 @@ class RegisteredAction:
         exclude: The fields of the state that are not, sorted.
         redact: Names whose values are redacted, beside the trail's rules; sorted.
         metadata: The names of what else is recorded, sorted; never its values.
+        when: What says whether a call is recorded; ``"changed"`` for an update that must have changed something.
+        outcome: What judges a call by its result.
         on_error: What a call that raises is recorded as: ``"skip"``, ``"record"``, or another action.
     """
 
@@ -67,6 +69,8 @@ class RegisteredAction:
     exclude: tuple[str, ...] | None
     redact: tuple[str, ...]
     metadata: tuple[str, ...]
+    when: str | None
+    outcome: str | None
     on_error: str | None
 
     @property
@@ -138,6 +142,8 @@ def _described(wrapper: Any, declared: Declaration, stated: Statement) -> Regist
         exclude=_names(declared.exclude) if stated.exclude is not None else None,
         redact=_names(declared.redact),
         metadata=_names([*declared.constants, *(name for name, _ in declared.values)]),
+        when=_told(stated.when),
+        outcome=_told(stated.outcome),
         on_error=declared.on_error,
     )
 

@@ -11,7 +11,9 @@ if TYPE_CHECKING:
 
     from auditkit.capture import RegisteredAction
 
-_STATED = ("target", "actor", "group", "capture", "before", "after", "fields", "exclude", "on_error")
+_STATED = (
+    "target", "actor", "group", "capture", "before", "after", "fields", "exclude", "when", "outcome", "on_error",
+)  # fmt: skip
 _NAMES = ("redact", "metadata")  # of which none is as good as not stated
 
 

@@ -34,6 +34,10 @@ def label(invoice: Any) -> str:
     return str(invoice)
 
 
+def judged(result: Any) -> str:
+    return "success"
+
+
 @audited(
     "registry.full",
     "U",
@@ -44,6 +48,8 @@ def label(invoice: Any) -> str:
     fields={"status", "amount"},
     redact=("iban",),
     metadata={"reason": ref("reason"), "source": "web"},
+    when="changed",
+    outcome=judged,
     on_error="registry.failed",
 )
 def correct(invoice: Any, reason: str) -> None:
@@ -97,6 +103,8 @@ def test_declaration_is_told_as_it_was_written() -> None:
             exclude=None,
             redact=("iban",),
             metadata=("reason", "source"),
+            when="changed",
+            outcome="judged",
             on_error="registry.failed",
         )
         == registered
@@ -124,6 +132,20 @@ def test_states_given_separately_are_told() -> None:
 
     assert ("label", "result", ("notes",)) == (registered.before, registered.after, registered.exclude)
     assert "number" == only("registry.inside").target
+
+
+@pytest.mark.parametrize(
+    ("when", "told"),
+    [(None, None), ("changed", "changed"), (label, "label"), (functools.partial(label, None), "partial")],
+)
+def test_conditions_are_told_as_they_were_stated(when: Any, told: str | None) -> None:
+    """when= and outcome= are told by a word, a callable's name or its class's, and not at all where not stated."""
+    outcome = when if callable(when) else None
+    kept = audited("registry.condition", "U", when=when, outcome=outcome)(correct.__wrapped__)  # type: ignore[attr-defined]
+    registered = only("registry.condition")
+
+    assert (told, told if callable(when) else None) == (registered.when, registered.outcome)
+    assert is_audited(kept)
 
 
 def test_actions_are_sorted() -> None:

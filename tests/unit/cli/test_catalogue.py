@@ -16,7 +16,8 @@ from auditkit.cli.table import table
 
 def registered(action: str = "invoice.pay", kind: str = "U", function: str = "pay", **more: Any) -> RegisteredAction:
     """Return an action of which nothing is stated but what is given."""
-    optional = ("target", "actor", "group", "capture", "before", "after", "fields", "exclude", "on_error")
+    references = ("target", "actor", "group", "capture", "before", "after", "fields", "exclude")
+    optional = (*references, "when", "outcome", "on_error")
     stated: dict[str, Any] = {**dict.fromkeys(optional), "redact": (), "metadata": (), **more}
     place: dict[str, Any] = {"module": "app", "function": function, "file": "/src/app.py", "line": 3, "summary": "Pay."}
     return RegisteredAction(action=action, action_type=ActionType(kind), **{**place, **stated})
@@ -31,6 +32,7 @@ def test_document_has_only_what_matters() -> None:
     assert [
         {**entry, "target": "invoice.id", "fields": [], "redact": ["iban"], "on_error": "skip"}
     ] == document([registered(target="invoice.id", fields=(), redact=("iban",), on_error="skip")])  # fmt: skip
+    assert [{**entry, "when": "changed", "outcome": "judge"}] == document([registered(when="changed", outcome="judge")])
 
 
 def test_document_is_sorted() -> None:
