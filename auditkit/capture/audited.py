@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, TypeVar
 
 from auditkit.capture.declaration import Statement, declare
@@ -117,10 +118,12 @@ class _Decorator:
 
     def __call__(self, function: Any) -> Any:
         if isinstance(function, classmethod | staticmethod):
-            return type(function)(self(function.__func__))
+            return _remade(function, self(function.__func__))
         wrapper = _wrapper(function)
         declared = declare(function, self._stated)
-        return register(wrapper(Site(function, declared, self._trail)), declared, self._stated)
+        decorated = register(wrapper(Site(function, declared, self._trail)), declared, self._stated)
+        made = _MADE_BY_NAME.get(function.__name__) if type(function) is FunctionType else None
+        return decorated if made is None else made(decorated)
 
     def __enter__(self) -> NoReturn:
         raise AuditDefinitionError(
@@ -139,7 +142,35 @@ class _Decorator:
 audited.__defaults__ = (None,)
 
 
+# What a class makes of its functions of these names, for it does so only to functions by their very type.
+_MADE_BY_NAME: Final[dict[str, type[classmethod[Any, Any, Any] | staticmethod[Any, Any]]]] = {
+    "__new__": staticmethod,
+    "__init_subclass__": classmethod,
+    "__class_getitem__": classmethod,
+}
+
+
+def _remade(method: Any, decorated: Any) -> Any:
+    """Return a class or static method of a decorated function, with what the original was marked with."""
+    try:
+        made = type(method)(decorated)
+    except TypeError:
+        raise AuditDefinitionError(
+            f"audited() cannot make another {type(method).__name__} of {decorated.__qualname__}; decorate below it"
+        ) from None
+    for name, value in vars(method).items():
+        vars(made).setdefault(name, value)
+    return made
+
+
+def _is_awaitable_generator(function: Any) -> bool:
+    """Return whether a generator function was made a coroutine function by `types.coroutine`."""
+    code = getattr(function, "__code__", None)
+    return isinstance(code, CodeType) and bool(code.co_flags & inspect.CO_ITERABLE_COROUTINE)
+
+
 _WRAPPERS: Final[dict[Callable[[Any], bool], type[AuditedFunction]]] = {
+    _is_awaitable_generator: AuditedCoroutineFunction,
     inspect.iscoroutinefunction: AuditedCoroutineFunction,
     inspect.isgeneratorfunction: AuditedGeneratorFunction,
     inspect.isasyncgenfunction: AuditedAsyncGeneratorFunction,
@@ -152,7 +183,9 @@ def _wrapper(function: Any) -> type[AuditedFunction]:
     if isinstance(function, type):
         raise AuditDefinitionError(f"audited() takes a function, and {name} is a class; decorate its methods")
     if not callable(function):
-        raise AuditDefinitionError(f"audited() takes a function, got a value of type {type(function).__name__}")
+        kind = type(function).__name__
+        below = f"; decorate the function that the {kind} is made of" if hasattr(type(function), "__get__") else ""
+        raise AuditDefinitionError(f"audited() takes a function, got a value of type {kind}{below}")
     return next((wrapper for test, wrapper in _WRAPPERS.items() if _is(test, function)), AuditedFunction)
 
 

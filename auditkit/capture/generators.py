@@ -41,8 +41,10 @@ def _running(site: Site, call: Call, generator: Generator[Any, Any, Any]) -> Gen
         try:
             sent = yield value
         except GeneratorExit as closing:
-            _close(site, call, generator, closing)
-            raise
+            value = _close(site, call, generator, closing)
+            if value is None:
+                raise
+            return value
         except BaseException as error:  # noqa: BLE001  (thrown in: it belongs to the generator inside)
             resume = partial(generator.throw, error)
         else:
@@ -62,17 +64,21 @@ def _raised(site: Site, call: Call, error: BaseException, *, unfinished: str = "
         site.settle(call.trail, error=error)
 
 
-def _close(site: Site, call: Call, generator: Generator[Any, Any, Any], closing: GeneratorExit) -> None:
-    """Close a generator that its consumer has done with, and record that it was not run to its end."""
+def _close(site: Site, call: Call, generator: Generator[Any, Any, Any], closing: GeneratorExit) -> Any:
+    """Close a generator that its consumer has done with, and record that it was not run to its end.
+
+    From Python 3.13 on closing gives what the generator then returns.
+    """
     token = set_call(call)
     try:
-        generator.close()
+        value: Any = generator.close()  # type: ignore[func-returns-value]
     except BaseException as error:
         leave(token)
         _raised(site, call, error)
         raise
     leave(token)
     _raised(site, call, closing, unfinished=ABANDONED)
+    return value
 
 
 async def _running_async(site: Site, call: Call, generator: AsyncGenerator[Any, Any]) -> AsyncGenerator[Any, Any]:

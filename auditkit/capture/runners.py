@@ -5,9 +5,12 @@ The only file that knows wrapt. A wrapper is in every way but its call the funct
 
 from __future__ import annotations
 
+import sys
 from contextlib import suppress
-from types import MethodType
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from pickle import PicklingError
+from types import CoroutineType, MethodType
+from typing import TYPE_CHECKING, Any, Final
 
 import wrapt
 
@@ -39,6 +42,7 @@ class AuditedFunction(wrapt.FunctionWrapper):  # type: ignore[type-arg]  # it wr
         """Wrap the site's function."""
         super().__init__(site.wrapped, _unused)
         self._self_site = site
+        self._self_binds = _binds(site.wrapped)
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """Call the function, and record the call."""
@@ -56,6 +60,8 @@ class AuditedFunction(wrapt.FunctionWrapper):  # type: ignore[type-arg]  # it wr
                 site.settle(trail, error=error)
             raise
         _reset_call(token)
+        if type(result) is CoroutineType:  # a decorator below hides a coroutine function: nothing is done yet
+            return _finishing(site, call, result)
         site.returned(call)
         if trail.syncs_each:
             site.settle(trail, result)
@@ -63,11 +69,21 @@ class AuditedFunction(wrapt.FunctionWrapper):  # type: ignore[type-arg]  # it wr
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         """Return the function itself for its class, and a bound method for an instance."""
-        return self if instance is None else MethodType(self, instance)
+        return self if instance is None or not self._self_binds else MethodType(self, instance)
+
+    def __repr__(self) -> str:
+        """Show the function."""
+        return f"<audited {self.__wrapped__!r}>"
 
     def __reduce__(self) -> str:
         """Pickle by the qualified name, as functions do."""
-        return str(self.__qualname__)
+        name = getattr(self, "__qualname__", None)
+        if not isinstance(name, str):
+            raise PicklingError(
+                f"an audited {type(self.__wrapped__).__name__} has no qualified name to be pickled by; "
+                "pickle what it is made of, or an audited function of a module"
+            )
+        return name
 
     def __reduce_ex__(self, protocol: Any) -> str:
         """Pickle by the qualified name, as functions do."""
@@ -93,6 +109,38 @@ class AuditedCoroutineFunction(AuditedFunction):
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """Return a coroutine that calls the function, and records the call."""
         return self._self_run(args, kwargs)
+
+
+def _binds(function: Any) -> bool:
+    """Return whether a class gives its instances bound methods of this: of a plain callable object it does not."""
+    if isinstance(function, AuditedFunction):
+        return bool(function._self_binds)  # noqa: SLF001  (wrapt keeps a wrapper's own attributes by such names)
+    return hasattr(type(function), "__get__") and not isinstance(function, _NEVER_BOUND)
+
+
+_NEVER_BOUND: Final = (MethodType, partial) if sys.version_info < (3, 14) else MethodType
+
+
+def _finishing(site: Site, call: Call, coroutine: CoroutineType[Any, Any, Any]) -> Coroutine[Any, Any, Any]:
+    """Return a coroutine in another's place: the call has ended when that has."""
+
+    async def finish() -> Any:
+        token = set_call(call)
+        try:
+            result = call.result = await coroutine
+        except BaseException as error:
+            leave(token)
+            await record_raised(site, call, error)
+            raise
+        leave(token)
+        site.returned(call)
+        if call.trail.syncs_each:
+            await site.asettle(call.trail, result)
+        return result
+
+    for name in ("__name__", "__qualname__"):
+        setattr(finish, name, getattr(coroutine, name))
+    return finish()
 
 
 def _awaiting(site: Site) -> Callable[[tuple[Any, ...], dict[str, Any]], Coroutine[Any, Any, Any]]:

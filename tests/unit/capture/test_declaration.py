@@ -251,8 +251,8 @@ def test_class_is_refused() -> None:
 @pytest.mark.parametrize("given", [5, property(lambda self: 1)], ids=["number", "property"])
 def test_what_cannot_be_called_is_refused(given: Any) -> None:
     """Only what is called can be audited."""
-    assert f"audited() takes a function, got a value of type {type(given).__name__}" == refusal(
-        lambda: audited("tweet.create", "C")(given)
+    assert refusal(lambda: audited("tweet.create", "C")(given)).startswith(
+        f"audited() takes a function, got a value of type {type(given).__name__}"
     )
 
 
