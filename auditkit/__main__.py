@@ -7,7 +7,7 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from auditkit.cli import actions, demo, log, uncovered
+from auditkit.cli import actions, demo, log, uncovered, verify
 from auditkit.cli.parser import build_parser
 from auditkit.errors import AuditError, ConfigurationError
 from auditkit.rendering import printable
@@ -16,7 +16,13 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-_COMMANDS = {"actions": actions.run, "demo": demo.run, "log": log.run, "uncovered": uncovered.run}
+_COMMANDS = {
+    "actions": actions.run,
+    "demo": demo.run,
+    "log": log.run,
+    "uncovered": uncovered.run,
+    "verify": verify.run,
+}
 _TROUBLE, _INTERRUPTED = 2, 130
 
 

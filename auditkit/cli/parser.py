@@ -27,6 +27,18 @@ examples:
   auditkit log --action 'invoice.*' --limit 20 --json
   auditkit log /var/lib/app/audit --follow
 """
+_VERIFY = """\
+Walk the chains of a directory's ledger and of its journal, and name the first
+record that is not as it was recorded. Changes nothing, and may run beside the
+service. With the secret in AUDITKIT_SECRET also an edit by somebody who has
+the files, but not the secret, shows. Exit status 1 when something is wrong, or
+cannot be judged without another secret.
+"""
+_VERIFY_EXAMPLES = """\
+examples:
+  auditkit verify
+  AUDITKIT_SECRET=... auditkit verify /var/lib/app/audit --json
+"""
 _ACTIONS = """\
 Import modules and print the actions that their functions are audited as. Of a
 package all modules are imported, but for programs (__main__); the current
@@ -80,6 +92,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     _add_demo(commands)
     _add_log(commands)
+    _add_verify(commands)
     _add_actions(commands)
     _add_uncovered(commands)
     return parser
@@ -134,6 +147,24 @@ def _add_log(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     log.add_argument("--json", action="store_true", help="print one JSON object a line")
     log.add_argument("--follow", action="store_true", help="go on with what comes, until interrupted (Ctrl-C)")
     _add_color(log)
+
+
+def _add_verify(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    verify = commands.add_parser(
+        "verify",
+        help="say whether the records are as they were recorded",
+        description=_VERIFY,
+        epilog=_VERIFY_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    verify.add_argument(
+        "directory",
+        nargs="?",
+        metavar="DIRECTORY",
+        type=_name,
+        help="the audit directory (default: $AUDITKIT_DIRECTORY, or audit)",
+    )
+    verify.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def _add_actions(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -5,5 +5,7 @@ from __future__ import annotations
 from auditkit.journal.disk import DiskJournal
 from auditkit.journal.frames import Keys
 from auditkit.journal.memory import MemoryJournal
+from auditkit.journal.verification import JournalVerification
+from auditkit.journal.verification import verify as verify_journal
 
-__all__ = ["DiskJournal", "Keys", "MemoryJournal"]
+__all__ = ["DiskJournal", "JournalVerification", "Keys", "MemoryJournal", "verify_journal"]
