@@ -61,6 +61,10 @@ _NAMES: Final = re.compile(
     re.IGNORECASE,
 )
 _ESCAPED: Final = re.compile(r"\\u([0-9a-fA-F]{4})")
+# What hides the beginning of a shape: a line's end in JSON text, which puts a letter before it, and bytes that a
+# snapshot shows as hex because not all of them can be read.
+_ESCAPE: Final = re.compile(r"\\+(?:u([0-9a-fA-F]{4})|[bfnrt])")
+_HEX: Final = re.compile(r"0x((?:[0-9a-f]{2}){4,})")
 
 
 def _plain(name: str) -> str:
@@ -87,7 +91,7 @@ def _may_be_secret(text: str) -> bool:
 
     Single characters go first: they are found at a fifth of the cost of longer texts.
     """
-    if '"' in text or "'" in text or "=" in text:
+    if '"' in text or "'" in text or "=" in text or ("x" in text and "0x" in text):
         return True
     if ("J" in text and "eyJ" in text) or (":" in text and "://" in text):
         return True
@@ -108,6 +112,15 @@ def _is_basic(found: re.Match[str]) -> bool:
         return b":" in b64decode(encoded + "=" * (-len(encoded) % 4), altchars=b"-_" if "-" in encoded else None)
     except (binascii.Error, ValueError):
         return False
+
+
+def _uncovered(text: str) -> str:
+    """Return the text with what JSON escaped, and bytes that are shown as hex, as they were."""
+    if "\\" in text:
+        text = _ESCAPE.sub(lambda found: chr(int(found[1], 16)) if found[1] else " ", text)
+    if "0x" in text:
+        text = _HEX.sub(lambda found: bytes.fromhex(found[1]).decode("latin-1"), text)
+    return text
 
 
 def _has_shape(text: str) -> bool:
@@ -210,7 +223,8 @@ class Redactor:
             return value
         if any(map(self._is_secret_inside, _names_in(value))):
             return REDACTED
-        return _BASIC.sub(lambda found: REDACTED if _is_basic(found) else found[0], _SHAPES.sub(REDACTED, value))
+        shown = _BASIC.sub(lambda found: REDACTED if _is_basic(found) else found[0], _SHAPES.sub(REDACTED, value))
+        return REDACTED if self._is_secret(shown) else shown
 
     def _member(self, name: str, value: MetadataValue) -> MetadataValue:
         try:
@@ -228,7 +242,13 @@ class Redactor:
         return value
 
     def _is_secret(self, text: str) -> bool:
-        return _may_be_secret(text) and (_has_shape(text) or any(map(self._is_secret_inside, _names_in(text))))
+        if not _may_be_secret(text):
+            return False
+        uncovered = _uncovered(text)
+        return self._says_secret(text) or (uncovered != text and self._says_secret(uncovered))
+
+    def _says_secret(self, text: str) -> bool:
+        return _has_shape(text) or any(map(self._is_secret_inside, _names_in(text)))
 
     def _is_secret_inside(self, name: str) -> bool:
         # Where a name stands inside a text is not known: the last part of a dotted one is enough.

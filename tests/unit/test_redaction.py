@@ -67,6 +67,13 @@ SECRETS = [
     '[{"name": "DB_PASSWORD", "value": "x"}]',
     '["{\\"pin\\": 1}"]',
     '{"p\\u0061ssword": "x"}',
+    '["STRIPE:\\nsk_live_abcdefgh12345678"]',
+    '["\\u00e9sk_live_abcdefgh12345678"]',
+    '["{\\"note\\": \\"a\\\\tghp_abcdefghijklmnop1234\\"}"]',
+    '["a\\nBasic dTpw"]',
+    '["bearer\\tabcdef0123456789"]',
+    "0x736b5f6c6976655f61626364656667683132333435363738" + "0a",
+    "0x70617373776f72643d68756e746572320a",
     '{"' + "x" * 500 + 'password": "x"}',
 ]
 INNOCENT_TEXTS = [
@@ -85,6 +92,9 @@ INNOCENT_TEXTS = [
     "2 -- 3",
     'it\'s "quoted": fine',
     '["token", "scope"]',
+    '["a\\nb\\u00e9c"]',
+    "0xdeadbeef",
+    "0x52908400098527886e0f7030069857d2e4169ee7",
     '{"body": "x"}',
     "a = b",
     "x=1",
