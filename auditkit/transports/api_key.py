@@ -35,6 +35,11 @@ def authorization(api_key: str | None) -> str:
     return f"Bearer {key}"
 
 
+def key_of(stated: str) -> str:
+    """Return the key of an Authorization header's value, to be looked for where it must not be."""
+    return stated.removeprefix("Bearer ")
+
+
 def refuse_pickling(holder: object) -> NoReturn:
     """Raise what every holder of a key answers to pickle and copy.
 

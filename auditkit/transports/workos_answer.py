@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, quote_plus
 
 from auditkit.transports.retry_after import retry_after
 
@@ -77,7 +78,8 @@ def read_answer(raw: RawAnswer, now: datetime, sent: Iterable[str] = ()) -> Answ
     Args:
         raw: The answer as it came.
         now: The aware time that a ``Retry-After`` date is compared with.
-        sent: The texts that were sent and must not come back in a message; not looked at on success.
+        sent: The texts that were sent and must not come back in a message, the key among them; not looked at on
+            success.
     """
     document = _document(raw.body)
     request_id = raw.headers.get("x-request-id", "")
@@ -86,7 +88,7 @@ def read_answer(raw: RawAnswer, now: datetime, sent: Iterable[str] = ()) -> Answ
         return Answer(status=raw.status, document=document, request_id=known)
     found: Mapping[str, Any] = document if isinstance(document, Mapping) else {}
     words = " ".join(each for name in ("code", "message", "error") if isinstance(each := found.get(name), str))
-    hidden = sorted({each for each in sent if len(each) >= _SHORTEST}, key=len, reverse=True)
+    hidden = sorted({form for each in sent if len(each) >= _SHORTEST for form in _forms(each)}, key=len, reverse=True)
     return Answer(
         status=raw.status,
         document=document,
@@ -101,17 +103,18 @@ def read_answer(raw: RawAnswer, now: datetime, sent: Iterable[str] = ()) -> Answ
 
 def texts_of(body: bytes) -> Iterator[str]:
     """Yield every value in a JSON body that is the event's own data, as text."""
-    yield from _texts(_document(body))
+    yield from _texts(_document(body), _PUBLIC)
 
 
-def _texts(value: object) -> Iterator[str]:
+def _texts(value: object, public: frozenset[str]) -> Iterator[str]:
     if isinstance(value, Mapping):
         for name, each in value.items():
-            if name not in _PUBLIC or not isinstance(each, str | int):
-                yield from _texts(each)
+            if name not in public or not isinstance(each, str | int):
+                # In the metadata the names are the application's, and mean what it likes.
+                yield from _texts(each, frozenset() if name == "metadata" else public)
     elif isinstance(value, list):
         for each in value:
-            yield from _texts(each)
+            yield from _texts(each, public)
     elif value is not None and not isinstance(value, bool):
         yield str(value)
 
@@ -121,6 +124,12 @@ def _document(body: bytes) -> object:
         return json.loads(body)
     except (ValueError, RecursionError):  # not JSON, not UTF-8, or brackets without end
         return None
+
+
+def _forms(text: str) -> Iterator[str]:
+    """Yield how a text may come back: as it is, inside of JSON inside of the message, and in an address."""
+    yield from (text, json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1])
+    yield from (quote(text, errors="replace"), quote_plus(text, errors="replace"))
 
 
 def _safe(text: object, hidden: list[str], limit: int) -> str:

@@ -11,7 +11,7 @@ import httpx
 from auditkit.clock import SystemClock
 from auditkit.errors import WorkOSConnectionError
 from auditkit.event import instant_of
-from auditkit.transports.api_key import authorization, refuse_pickling
+from auditkit.transports.api_key import authorization, key_of, refuse_pickling
 from auditkit.transports.base_url import check_base_url
 from auditkit.transports.http import certificates, check_timeout, describe_trouble, proxy_for
 from auditkit.transports.raw_answer import MAX_ANSWER, RawAnswer
@@ -262,5 +262,5 @@ def _arguments(base_url: str, call: Call) -> dict[str, Any]:
 
 def _read(response: httpx.Response, body: bytes, call: Call) -> Answer:
     raw = RawAnswer(status=response.status_code, headers=dict(response.headers.items()), body=body)
-    sent = [] if response.is_success else call.data()
+    sent = [] if response.is_success else [key_of(response.request.headers["Authorization"]), *call.data()]
     return read_answer(raw, instant_of(SystemClock.time_ns()), sent)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from auditkit.clock import SystemClock
 from auditkit.errors import ConfigurationError
 from auditkit.event import instant_of
-from auditkit.transports.api_key import authorization
+from auditkit.transports.api_key import authorization, key_of
 from auditkit.transports.base_url import check_base_url
 from auditkit.transports.http import Connections, check_timeout
 from auditkit.transports.workos_answer import read_answer, texts_of
@@ -53,7 +54,9 @@ class Endpoint:
         self._clock = clock or SystemClock()
         url = check_base_url(base_url) + path
         seconds = check_timeout(timeout)
-        headers = {**HEADERS, "Authorization": authorization(api_key)}
+        stated = authorization(api_key)
+        headers = {**HEADERS, "Authorization": stated}
+        self._key = key_of(stated)  # what answers and proxies repeat of it is not shown
         self._connections = Connections(url, headers, timeout=seconds, clock=self._clock)
         self.url = url
 
@@ -70,7 +73,7 @@ class Endpoint:
             Rejected: WorkOS will never take it.
         """
         raw = self._connections.post(body, {"Idempotency-Key": key})
-        answer = read_answer(raw, instant_of(self._clock.time_ns()), texts_of(body))
+        answer = read_answer(raw, instant_of(self._clock.time_ns()), chain([self._key], texts_of(body)))
         failure = verdict(answer)
         if failure is not None:
             raise failure

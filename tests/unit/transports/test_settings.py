@@ -89,6 +89,25 @@ def test_base_url_that_cannot_work_is_refused(url: str, reason: str) -> None:
     assert "user:hunter2" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https//svc:hunter2@api.example.com",
+        "svc:hunter2@api.example.com",
+        "ftp://svc:hunter2@api.example.com",
+        "https://api.example.com/?key=hunter2",
+        "https://api.example.com/#hunter2",
+        "http://api.example.com?hunter2",
+    ],
+)
+def test_misspelled_base_url_is_not_repeated_with_its_password(url: str) -> None:
+    """Where a URL cannot be read, what may be its password is not shown."""
+    with pytest.raises(ConfigurationError) as caught:
+        check_base_url(url)
+
+    assert "hunter2" not in str(caught.value)
+
+
 @pytest.mark.parametrize("timeout", [0, -1, float("nan"), float("inf"), True, None, "5"])
 def test_timeout_that_cannot_work_is_refused(timeout: float) -> None:
     """A timeout is a finite number of seconds above 0."""

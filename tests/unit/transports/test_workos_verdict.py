@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 import pytest
 
@@ -113,6 +114,33 @@ def test_summary_repeats_nothing_of_the_event() -> None:
         "WorkOS answered 400: card [...] and pin [...] of a.b are bad (/metadata/card: not [...])"
     )
     assert canary not in repr(answer)
+
+
+@pytest.mark.parametrize(
+    "echo",
+    [
+        "%s is bad",
+        "got " + json.dumps({"note": "%s"}),
+        "Cannot GET /events?search=%s",
+    ],
+)
+def test_summary_repeats_no_text_in_any_form(echo: str) -> None:
+    """A text comes back as it was, inside of JSON or in an address: it is in no text of ours."""
+    private = 'call "Zoë"\nat 7'
+    forms = [private, *(json.dumps(private, ensure_ascii=escapes)[1:-1] for escapes in (True, False))]
+    forms += [quote(private), quote_plus(private)]
+
+    for form in forms:
+        shown = _read(400, {"message": echo.replace("%s", form)}, sent=(private,)).summary()
+        assert "7" not in shown.partition("400")[2]
+        assert "[...]" in shown
+
+
+def test_names_in_metadata_are_the_application_s() -> None:
+    """A value under a name that WorkOS uses elsewhere is data there, and public only in its own place."""
+    sent = {"event": {"action": "a.b", "targets": [{"type": "card"}], "metadata": {"type": "divorce", "version": 41}}}
+
+    assert ["divorce", "41"] == list(texts_of(json.dumps(sent).encode()))
 
 
 def test_summary_is_bounded_and_steers_no_terminal() -> None:
