@@ -67,8 +67,12 @@ class Journal(Protocol):
         """Put everything recorded so far on the device; return whether it took it."""
         ...
 
-    def settle(self) -> None:
-        """Return when what this thread recorded is on the device.
+    def latest(self) -> int:
+        """Return the number of this thread's latest record, for `settle`."""
+        ...
+
+    def settle(self, number: int) -> None:
+        """Return when the record of this number is on the device; any thread may wait for it.
 
         Raises:
             JournalError: The device failed.

@@ -263,13 +263,13 @@ class _Played:
 
         def handler(*_: object) -> None:
             handled.extend(write(self.journal, 1))
-            self.journal.settle()
+            self.journal.settle(self.journal.latest())
 
         signal.signal(signal.SIGALRM, handler)
         while len(handled) < number:
             _alarm(len(handled))
             written += write(self.journal, 5)
-            self.journal.settle()
+            self.journal.settle(self.journal.latest())
         return [written, handled]
 
     def interrupt_by_raising(self, number: int) -> list[str]:

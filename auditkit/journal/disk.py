@@ -33,6 +33,7 @@ _BESIDES = 2048  # bytes of a segment that its header, its end and a record's fr
 _SCARCE = 0.25  # of max_bytes: where less is left it is told that there will soon be no room
 _IDLE = 60.0  # seconds after which the syncing thread looks about though nobody woke it
 _NOWHERE = ("", -1)
+_DOUBTS = 64  # failed syncs remembered: a thread settles at once after it appended
 
 
 class DiskJournal:
@@ -81,7 +82,9 @@ class DiskJournal:
         self._sync_lock = threading.RLock()
         self._syncing = False
         self._synced = 0
-        self._doubtful = (0, 0)  # records after the first and up to the second were in a sync that failed
+        # Records after the first and up to the second number were in a sync that failed; the latest such ranges.
+        self._doubtful: deque[tuple[int, int]] = deque(maxlen=_DOUBTS)
+        self._mine = threading.local()  # where syncs are waited for: the number of each thread's latest record
         self._begun = False  # whether a name was made in the directory since its last sync
         self._syncer: threading.Thread | None = None
         self._pausing = threading.Condition()
@@ -115,6 +118,8 @@ class DiskJournal:
                 index = None if segment is None else segment.append(body)  # here: a call less for nearly all
                 position = self._write(body) if segment is None or index is None else (segment.name, index)
                 growth.number += 1
+                if self.syncs_each:
+                    self._mine.latest = growth.number
             except OSError as error:
                 raise self._trouble(error) from None
             finally:
@@ -317,18 +322,20 @@ class DiskJournal:
                 return
         spare.discard()  # somebody needed one before this was ready
 
-    def sync(self) -> bool:
+    def sync(self, wanted: int | None = None) -> bool:
         """Put everything recorded so far on the device; concurrent callers share one sync.
+
+        Args:
+            wanted: The number of the record that is asked for; the latest of all by default.
 
         Returns:
             Whether the device took it.
         """
-        wanted = self._growth.number
+        wanted = self._growth.number if wanted is None else wanted
         with self._sync_lock:
             if self._synced < wanted or self._ended:
                 self._sync_now()
-            after, until = self._doubtful
-            return not after < wanted <= until
+            return not any(after < wanted <= until for after, until in self._doubtful)
 
     def _sync_now(self) -> None:
         # A signal handler or finaliser may come here inside a sync of this thread: it leaves the closing to that one.
@@ -356,7 +363,7 @@ class DiskJournal:
                 files.sync_directory(self._directory)
         except OSError as error:
             self._distrust(segment, error)
-            self._doubtful = (self._synced, reached)
+            self._doubtful.append((self._synced, reached))
         self._synced = max(self._synced, reached)
 
     def _close(self, segment: Segment) -> None:
@@ -377,13 +384,21 @@ class DiskJournal:
             error=error,
         )
 
-    def settle(self) -> None:
-        """Return when what this thread appended is on the device.
+    def latest(self) -> int:
+        """Return the number of this thread's latest record, for `settle`."""
+        latest: int = getattr(self._mine, "latest", self._growth.number)
+        return latest
+
+    def settle(self, number: int) -> None:
+        """Return when a record is on the device; any thread may wait for it.
+
+        Args:
+            number: What `latest` gave the thread that appended it. A sync of other records tells nothing of it.
 
         Raises:
             JournalUnavailable: The device failed.
         """
-        if not self.sync():
+        if not self.sync(number):
             raise JournalUnavailable(f"the device failed to sync the audit journal in {self._directory}")
 
     # ------------------------------------------------------------------ reading

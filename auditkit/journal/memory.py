@@ -120,7 +120,11 @@ class MemoryJournal:
         """Do nothing: there is no device."""
         return True
 
-    def settle(self) -> None:
+    def latest(self) -> int:
+        """Return a number that `settle` takes."""
+        return self._growth.number
+
+    def settle(self, number: int) -> None:
         """Do nothing: there is no device."""
 
     def start(self) -> None:

@@ -215,18 +215,19 @@ class AuditTrail:
                 "record and plain functions",
                 level=logging.WARNING,
             )
-        self._settle()
+        self._settle(self._engine.ready().journal.latest())
 
     async def asettle(self) -> None:
         """Return as `settle` does, without holding the event loop; a cancellation does not stop the sync."""
         import asyncio  # noqa: PLC0415  (only coroutines come here, and they have it: import auditkit stays light)
 
-        syncing = asyncio.get_running_loop().run_in_executor(None, self._settle)
+        latest = self._engine.ready().journal.latest()  # this thread's; another one waits
+        syncing = asyncio.get_running_loop().run_in_executor(None, self._settle, latest)
         syncing.add_done_callback(_look_at)
         await asyncio.shield(syncing)
 
-    def _settle(self) -> None:
-        self._engine.ready().journal.settle()
+    def _settle(self, number: int) -> None:
+        self._engine.ready().journal.settle(number)
 
     def ensure_room(self) -> None:
         """Return if one more event can be recorded.

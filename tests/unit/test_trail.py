@@ -256,10 +256,10 @@ async def test_always_does_not_hold_the_loop(make: Any, monkeypatch: pytest.Monk
     may_end, began, ended = threading.Event(), threading.Event(), threading.Event()
     settle = trail._settle
 
-    def slowly() -> None:
+    def slowly(number: int) -> None:
         began.set()
         may_end.wait(10)
-        settle()
+        settle(number)
         ended.set()
 
     monkeypatch.setattr(trail, "_settle", slowly)
@@ -294,7 +294,7 @@ async def test_always_where_the_device_fails(make: Any, monkeypatch: pytest.Monk
     trail = make(fsync="always", on_audit_error="raise" if raises else "log", ledger=False)
     trail.emit(an_event())
 
-    def fail() -> None:
+    def fail(_: int) -> None:
         raise JournalUnavailable("the device failed")
 
     monkeypatch.setattr(trail, "_settle", fail)

@@ -123,7 +123,7 @@ def broken(make: Callable[..., AuditTrail], tmp_path: Path, monkeypatch: pytest.
     """Return a trail whose device takes what is written and fails to keep it."""
     trail = make(directory=str(tmp_path), fsync="always", deliver=False, on_audit_error="raise")
 
-    def settle() -> None:
+    def settle(_: int) -> None:
         raise JournalUnavailable("the device failed")
 
     monkeypatch.setattr(trail._engine.ready().journal, "settle", settle)

@@ -325,7 +325,7 @@ def test_settle_waits_for_the_device(audit: Path, syncs: _WatchedSyncs) -> None:
 
     def record() -> None:
         write(journal, 1)
-        journal.settle()
+        journal.settle(journal.latest())
         settled.set()
 
     thread = threading.Thread(target=record)
@@ -347,10 +347,10 @@ def test_concurrent_callers_share_one_sync(audit: Path, syncs: _WatchedSyncs) ->
     def record() -> None:
         write(journal, 1)
         recorded.wait()
-        journal.settle()
+        journal.settle(journal.latest())
 
     write(journal, 1)
-    first = threading.Thread(target=journal.settle)
+    first = threading.Thread(target=lambda: journal.settle(journal.latest()))
     first.start()
     syncs.entered.acquire()
     others = [threading.Thread(target=record) for _ in range(8)]
@@ -362,6 +362,41 @@ def test_concurrent_callers_share_one_sync(audit: Path, syncs: _WatchedSyncs) ->
         thread.join()
 
     assert 2 == syncs.number
+
+
+def test_failed_sync_is_told_to_those_whose_records_were_in_it(audit: Path) -> None:
+    """Who appended before a sync that failed is told, whoever waits and whatever was recorded and synced since."""
+    journal = open_journal(audit, syncs_each=True)
+    numbers: dict[str, int] = {}
+
+    def append(name: str) -> None:
+        write(journal, 1)
+        numbers[name] = journal.latest()
+
+    def on_its_own_thread(name: str) -> None:
+        thread = threading.Thread(target=append, args=(name,))
+        thread.start()
+        thread.join()
+
+    on_its_own_thread("first")
+    with dead_device(journal):
+        assert not journal.sync()
+    on_its_own_thread("second")
+    assert journal.sync()
+    on_its_own_thread("third")
+    with dead_device(journal):
+        assert not journal.sync()
+    write(journal, 1)
+    assert journal.sync()
+
+    for name, number in numbers.items():
+        if name == "second":
+            journal.settle(number)
+        else:
+            with pytest.raises(JournalUnavailable, match="failed to sync"):
+                journal.settle(number)
+    assert {"first": 1, "second": 2, "third": 3} == numbers
+    assert 4 == journal.latest()
 
 
 def test_nothing_new_needs_no_sync(audit: Path, syncs: _WatchedSyncs) -> None:
@@ -393,12 +428,12 @@ def test_sync_that_failed_is_never_taken_for_done(audit: Path) -> None:
     feed = journal.feed("lane", durable=True)
     written = write(journal, 2)
     with dead_device(journal), pytest.raises(JournalUnavailable, match="failed to sync"):
-        journal.settle()
+        journal.settle(journal.latest())
 
     with pytest.raises(JournalUnavailable):
-        journal.settle()  # of the same records: the kernel may have dropped their pages
+        journal.settle(journal.latest())  # of the same records: the kernel may have dropped their pages
     written += write(journal, 1)
-    journal.settle()
+    journal.settle(journal.latest())
     feed.scan()
     assert (1, written) == (reporter.counts()["sync_failed"], deliver_all(feed))
 

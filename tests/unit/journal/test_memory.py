@@ -58,4 +58,4 @@ def test_dead_letters_last_as_long_as_the_process() -> None:
 
     assert [(record.event, "refused")] == feed.dead
     assert journal.sync()
-    journal.settle()
+    journal.settle(journal.latest())
