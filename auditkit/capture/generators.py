@@ -7,7 +7,7 @@ is under way only while the generator runs: what its consumer does between two v
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from auditkit import _current
 from auditkit.capture.awaiting import fetch
@@ -135,7 +135,8 @@ async def _aclose(site: Site, call: Call, generator: AsyncGenerator[Any, Any], c
 class AuditedGeneratorFunction(AuditedFunction):
     """A generator function whose calls are recorded: send, throw, close and what it returns are the function's."""
 
-    _runs: Callable[[Site, Call, Any], AnyGenerator] = staticmethod(_running)
+    # Without an annotation: the class would have __annotations__, which would stand before the function's.
+    _runs = staticmethod(cast("Callable[[Site, Call, Any], AnyGenerator]", _running))
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """Return a generator that runs the function's, and records the call."""
