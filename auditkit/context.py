@@ -6,7 +6,7 @@ before it is used again.
 
 Threads share scopes, and no lock guards them: one that a thread of the parent held at a fork would stop the
 child. Each change is one step that Python does whole (store, append, update), and none reads first what it
-then replaces.
+then replaces; what may be changed meanwhile is copied, in one step too, before it is gone through.
 """
 
 from __future__ import annotations
@@ -199,7 +199,7 @@ class Scope:
         waits = False
         scope: Scope | None = self
         while scope is not None:
-            for name, given in tuple(scope._values.items()):  # noqa: SLF001  (of this class)
+            for name, given in scope._values.copy().items():  # noqa: SLF001  (of this class)
                 if name not in seen:
                     value = self._resolved(given)
                     if value is None:
@@ -248,7 +248,7 @@ def _read(name: str, given: object) -> Any:
 
 def _ask(name: str, lazy: Callable[[], object]) -> Any:
     try:
-        answer = lazy if name in _PARTIES and _is_somebody(lazy) else lazy()
+        answer = _party(lazy) if name in _PARTIES else lazy()
     except Exception as error:  # noqa: BLE001  (the user's code: the event is recorded without it)
         message = f"the callable given to audit_context as {name} raised; the event goes without"
         _current.reporter.report("context", message, cause=name, error=error)
@@ -264,13 +264,16 @@ def _ask(name: str, lazy: Callable[[], object]) -> Any:
 _PARTIES: Final = ("actor", "on_behalf_of")
 
 
-def _is_somebody(given: object) -> bool:
-    """Return whether what can be called is itself the party, as Flask-Login's proxy of the current user is."""
-    for attribute in ("pk", "id"):
-        found = getattr(given, attribute, None)
-        if found is not None:
-            return isinstance(found, str | int | UUID | Enum)
-    return False
+def _party(lazy: Callable[[], object]) -> object:
+    """Return who answers to a call, or what can be called if it is somebody itself; None for nobody.
+
+    A proxy, such as Flask-Login's of the current user, can be called whatever it stands for, and stands for an
+    object without an id, or for None, while nobody is logged in.
+    """
+    found = next((each for name in ("pk", "id") if (each := getattr(lazy, name, None)) is not None), None)
+    if any("__call__" in vars(kind) for kind in lazy.__class__.__mro__):  # the class that a proxy says it has
+        return lazy if isinstance(found, str | int | UUID | Enum) else lazy()
+    return None if found is None else lazy
 
 
 def _with_principal(metadata: Mapping[str, MetadataValue], principal: Actor | None) -> Mapping[str, MetadataValue]:
@@ -311,8 +314,9 @@ class audit_context:  # noqa: N801  (used like a function, as contextlib.suppres
         inherit: False starts from the trail's defaults rather than from the scope around.
 
     Every field may be a callable without arguments: it is asked on the caller's thread when the first event
-    needs it, and its answer kept for this scope; one that returns None is asked again. A value that cannot be
-    used is logged and taken for not given: a request never fails for its audit context.
+    needs it, and its answer kept for this scope; one that returns None is asked again. A party that can be
+    called, as a proxy of the current user can, is read then and not called. A value that cannot be used is
+    logged and taken for not given: a request never fails for its audit context.
 
     Thread-safety: one object may be entered from many threads and tasks; each entry is a scope of its own.
     """
