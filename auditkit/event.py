@@ -82,7 +82,8 @@ def _pair(value: object, field_name: str) -> tuple[object, object]:
     """Split what stands for an actor or a target into its id and its name (None when it has none)."""
     if isinstance(value, Mapping):
         if "id" not in value:
-            raise InvalidEventError(field_name, f"a mapping with keys {sorted(map(str, value))}", "a mapping with 'id'")
+            keys = ", ".join(sorted(map(describe, value)))
+            raise InvalidEventError(field_name, f"a mapping with keys [{keys}]", "a mapping with 'id'")
         return value["id"], value.get("name")
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
         if len(value) != 2:  # noqa: PLR2004  (a pair)

@@ -203,5 +203,7 @@ def test_event_of_a_draft_shares_nothing_with_what_was_given() -> None:
     draft = draft_of(Event("g", "user.login", "C", "a", "a", "t", "t", "here"))._replace(metadata={"m": inner})
     event = draft.event()
     inner["a"] = 2
+    with pytest.raises(TypeError):
+        event.metadata["m"]["a"] = 3  # type: ignore[index]
 
     assert {"m": {"a": 1}} == event.metadata

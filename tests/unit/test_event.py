@@ -43,6 +43,7 @@ A_SCALAR = "a str, bool, int, finite float, aware datetime, None, or one mapping
 NON_EMPTY_KEYS = "a mapping with non-empty str keys"
 AN_INT = "an int of 64 bits (give larger ones as str)"
 ID_KINDS = "a str, int, UUID or Enum"
+WITH_ID = "a mapping with 'id'"
 WHO = "an id, an (id, name) pair, a mapping with 'id', or an object with pk or id"
 
 
@@ -185,12 +186,6 @@ def test_refusal_of_a_number_without_a_text() -> None:
     error = refusal(group=10**5000)
 
     assert "a very large int" == error.given
-
-
-def test_id_without_a_text_is_refused() -> None:
-    """An int of more digits than Python writes is no id, and told as any other value that is none."""
-    with pytest.raises(InvalidEventError, match="actor.id must be a str, int, UUID or Enum, got a very large int"):
-        Actor(10**5000)  # type: ignore[arg-type]  # ids of all kinds are taken
 
 
 def test_refusal_pickles() -> None:
@@ -346,10 +341,14 @@ def test_time_of_a_class_of_its_own_is_a_plain_one() -> None:
         def astimezone(self, tz: Any = None) -> Any:
             return Own(2019, 5, 1, 1, 15, 55, 7, tz)
 
-    event = an_event(occurred_at=Own(2019, 5, 1, 1, 15, 55, 7, UTC))
+        def strftime(self, _: str) -> str:
+            return "own"
+
+    own = Own(2019, 5, 1, 1, 15, 55, 7, UTC)
+    event = an_event(occurred_at=own, metadata={"at": own})
 
     assert datetime is type(event.occurred_at)
-    assert "2019-05-01T01:15:55.000007Z" == event.to_dict()["occurred_at"]
+    assert "2019-05-01T01:15:55.000007Z" == event.to_dict()["occurred_at"] == event.metadata["at"]
 
 
 def test_metadata_keeps_kinds_and_order() -> None:
@@ -603,6 +602,17 @@ def test_actor_and_target_are_themselves() -> None:
     assert target == Target.of({"id": "t1", "name": "t", "type": "tweet"})
 
 
+@pytest.mark.parametrize("kind", [Actor, Target])
+@pytest.mark.parametrize(("name", "expected"), [(None, "u1"), ("", "u1"), (0, "0"), (Word.NUMBER, "7")])
+def test_name_of_nothing_is_the_id(kind: Any, name: object, expected: str) -> None:
+    """A name that is None or empty is the id; 0 is a name."""
+    assert [expected] * 3 == [
+        kind("u1", name).name,
+        kind.of(("u1", name)).name,
+        kind.of({"id": "u1", "name": name}).name,
+    ]
+
+
 def test_target_may_be_empty() -> None:
     """A target's id may be empty: an action need not be on anything."""
     assert ("", "", None) == dataclasses.astuple(Target.of(""))
@@ -618,6 +628,12 @@ def test_target_may_be_empty() -> None:
         (SimpleNamespace(pk=None, id=None), "", "a value of type SimpleNamespace", WHO),
         ({}, "", "a mapping with keys []", "a mapping with 'id'"),
         ({"pk": 1, "name": 2}, "", "a mapping with keys ['name', 'pk']", "a mapping with 'id'"),
+        (
+            {10**5000: 1, SimpleNamespace: 2},
+            "",
+            "a mapping with keys [a value of type type, a very large int]",
+            WITH_ID,
+        ),
         ((), "", "a sequence of 0", "an (id, name) pair"),
         (("a", "b", "c"), "", "a sequence of 3", "an (id, name) pair"),
         (True, ".id", "True", ID_KINDS),
@@ -625,6 +641,9 @@ def test_target_may_be_empty() -> None:
         ({"id": 1.5}, ".id", "1.5", ID_KINDS),
         (Word.NOTHING, ".id", "None", ID_KINDS),
         (("u1", 1.5), ".name", "1.5", ID_KINDS),
+        (("u1", False), ".name", "False", ID_KINDS),
+        (("u1", 10**5000), ".name", "a very large int", ID_KINDS),
+        pytest.param(10**5000, ".id", "a very large int", ID_KINDS, id="an id without a text"),
         ({"id": "u1", "type": ""}, ".type", "''", FILLED),
         ({"id": "u1", "type": 5}, ".type", "5", A_STR),
     ],

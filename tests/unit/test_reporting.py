@@ -246,6 +246,37 @@ def test_handler_that_reports_ever_new_causes_ends(reporter: Reporter, kept: Kep
     assert {"code": 2, "handler": 4} == reporter.counts()
 
 
+def test_handler_silences_no_other_thread(reporter: Reporter) -> None:
+    """While one thread is as deep in its log lines as it may be, another's trouble is logged."""
+
+    class Deep(Kept):
+        def filter(self, record: logging.LogRecord) -> bool:  # not emit, whose lock would keep the other thread out
+            self.emit(record)
+            if len(self.texts) == 1:
+                reporter.report("code", "second")
+            elif len(self.texts) == 2:
+                other = threading.Thread(target=reporter.report, args=("other", "third"))
+                other.start()
+                other.join(30)
+            return False
+
+    handler = Deep()
+    with handled_by(handler):
+        reporter.report("code", "first", cause="another")
+
+    assert ["code: first", "code: second", "other: third"] == handler.texts
+
+
+def test_handler_that_raises_silences_nothing(reporter: Reporter, kept: Kept) -> None:
+    """However often a log handler raised, what comes after it is logged."""
+    with handled_by(Failing()):
+        for number in range(3):
+            reporter.report("code", "something happened", cause=str(number))
+    reporter.report("code", "and again", cause="last")
+
+    assert "code: and again" == kept.texts[-1]
+
+
 def test_handler_that_raises_is_counted(reporter: Reporter, kept: Kept) -> None:
     """A log handler that raises is counted, and the trouble it should have logged is too."""
     with handled_by(Failing()):
