@@ -108,14 +108,9 @@ def _ratios(runs: Sequence[Run]) -> str:
         found = [
             f"{run.ratio(each.ours, each.theirs):.2f} ({run.cpu_ratio(each.ours, each.theirs):.2f})" for run in runs
         ]
-        return [each.ours, each.theirs, _bar(each), *found]
+        return [each.ours, each.theirs, f"{each.bar:.2f}", *found]
 
     return table(["call", "beside", "bar", *(run.minor for run in runs)], map(row, COMPARISONS), words=2)
-
-
-def _bar(each: Comparison) -> str:
-    others = [f"{minor}: {bar:.2f}" for minor, bar in each.bars.items()]
-    return f"{each.bar:.2f}" + (f" ({', '.join(others)})" if others else "")
 
 
 def _over(runs: Sequence[Run]) -> str:
@@ -128,9 +123,9 @@ def _over(runs: Sequence[Run]) -> str:
 
 def _over_bar(each: Comparison, runs: Sequence[Run]) -> Iterator[str]:
     found = [(run.minor, run.ratio(each.ours, each.theirs)) for run in runs]
-    over = [f"{ratio:.2f} on {minor}" for minor, ratio in found if round(ratio, 2) > each.bar_on(minor)]
+    over = [f"{ratio:.2f} on {minor}" for minor, ratio in found if round(ratio, 2) > each.bar]
     if over:
-        yield f"{each.ours}, beside {each.theirs}: {', '.join(over)}; bar {_bar(each)}"
+        yield f"{each.ours}, beside {each.theirs}: {', '.join(over)}; bar {each.bar:.2f}"
 
 
 def _tails(runs: Sequence[Run]) -> str:

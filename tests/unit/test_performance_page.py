@@ -81,16 +81,9 @@ def test_run_survives_json() -> None:
 
 
 def test_names_are_compared() -> None:
-    """Every call of auditkit's stands beside a peer, and no peer is called ours."""
-    assert {each.ours for each in COMPARISONS} == OURS
-    assert set() == OURS & {each.theirs for each in COMPARISONS}
-
-
-def test_bar_may_differ_by_python() -> None:
-    """A bar that was measured on one Python holds there alone."""
-    durable = COMPARISONS[0]
-
-    assert [0.58, 0.58, 0.64] == [durable.bar_on(minor) for minor in ("3.11", "3.12", "3.13")]
+    """Every call of auditkit's stands beside a peer; only the durable call is a measure for others of ours."""
+    assert {each.ours for each in COMPARISONS if each.theirs not in OURS} == OURS
+    assert {DURABLE} == OURS & {each.theirs for each in COMPARISONS}
 
 
 def test_table_has_a_line_a_row() -> None:
@@ -100,10 +93,10 @@ def test_table_has_a_line_a_row() -> None:
 
 def test_pythons_stand_side_by_side() -> None:
     """Each interpreter has a column, in the order in which it was given."""
-    shown = page.figures([a_run("3.11.7", durable=5.0), a_run("3.13.0", durable=6.0)], ["3.11", "3.13"])
+    shown = page.figures([a_run("3.11.7", durable=5.0), a_run("3.13.0", durable=7.0)], ["3.11", "3.13"])
 
     assert "| call | beside | bar | 3.11 | 3.13 |" in shown
-    assert f"| {DURABLE} | {STRUCTLOG} | 0.58 (3.13: 0.64) | 0.50 (1.00) | 0.60 (1.00) |" in shown
+    assert f"| {DURABLE} | {STRUCTLOG} | 0.65 | 0.50 (1.00) | 0.70 (1.00) |" in shown
 
 
 def test_missing_pythons_are_named() -> None:
@@ -114,10 +107,10 @@ def test_missing_pythons_are_named() -> None:
 
 def test_what_is_over_the_bar_is_said() -> None:
     """The page names what is slower than wished, by itself, and only where it is."""
-    shown = page.figures([a_run("3.11.7", durable=6.0), a_run("3.13.0", durable=6.0)], [])
+    shown = page.figures([a_run("3.11.7", durable=7.0), a_run("3.13.0", durable=6.0)], [])
 
-    assert f"- {DURABLE}, beside {STRUCTLOG}: 0.60 on 3.11; bar 0.58 (3.13: 0.64)" in shown
-    assert f"- {DURABLE}, beside {comparisons.SEGMENT}" not in shown
+    assert f"- {DURABLE}, beside {STRUCTLOG}: 0.70 on 3.11; bar 0.65" in shown
+    assert f"- {comparisons.DISABLED}, beside {comparisons.PASS_THROUGH}" not in shown
 
 
 def test_figures_replace_figures() -> None:
