@@ -127,9 +127,17 @@ def _document(body: bytes) -> object:
 
 
 def _forms(text: str) -> Iterator[str]:
-    """Yield how a text may come back: as it is, inside of JSON inside of the message, and in an address."""
-    yield from (text, json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1])
+    """Yield how a text may come back: as it is, inside of JSON once or twice inside of the message, in an address."""
+    yield text
+    once = _escaped(text)
+    yield from once
+    for each in once:
+        yield from _escaped(each)
     yield from (quote(text, errors="replace"), quote_plus(text, errors="replace"))
+
+
+def _escaped(text: str) -> list[str]:
+    return [json.dumps(text, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False)]
 
 
 def _safe(text: object, hidden: list[str], limit: int) -> str:

@@ -128,6 +128,7 @@ def test_summary_repeats_no_text_in_any_form(echo: str) -> None:
     """A text comes back as it was, inside of JSON or in an address: it is in no text of ours."""
     private = 'call "Zoë"\nat 7'
     forms = [private, *(json.dumps(private, ensure_ascii=escapes)[1:-1] for escapes in (True, False))]
+    forms += [json.dumps(form)[1:-1] for form in forms]
     forms += [quote(private), quote_plus(private)]
 
     for form in forms:
