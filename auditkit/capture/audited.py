@@ -78,7 +78,9 @@ def audited(  # noqa: PLR0913  (the design's names; all but two by keyword)
     Returns:
         A decorator that keeps the function's signature, kind and type. It takes plain and async functions,
         generator functions of both kinds, methods, class methods and static methods (above or below those
-        decorators). Callables may be asynchronous where the function is.
+        decorators), partials and callable objects. Callables may be asynchronous where the function is. A plain
+        function that returns a coroutine has ended when that has; one that returns a generator, or a context
+        manager, when it returns.
 
     Raises:
         AuditDefinitionError: When decorating, for anything that could not work when called.
