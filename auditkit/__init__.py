@@ -17,7 +17,6 @@ from auditkit.capture import (
 )
 from auditkit.context import Context, audit_context, bind_context, current_context
 from auditkit.crossing import carry_context, export_context, restored_context
-from auditkit.delivery import Receipt
 from auditkit.errors import (
     AuditDefinitionError,
     AuditError,
@@ -46,7 +45,7 @@ from auditkit.errors import (
     WorkOSUnprocessable,
 )
 from auditkit.event import ActionType, Actor, Event, Target
-from auditkit.protocols import Transport
+from auditkit.protocols import Receipt, Transport
 from auditkit.trail import (
     AuditTrail,
     Health,

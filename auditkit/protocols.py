@@ -246,18 +246,38 @@ class Recorder(Protocol):
 
 
 class Receipt(Protocol):
-    """Proof that an event is recorded, and a way to wait until it is delivered."""
+    """Proof that an event is recorded, and a way to wait until it is delivered.
+
+    An ignored receipt costs nothing. Thread-safety: any thread may use it.
+
+    Attributes:
+        id: The event's id.
+    """
 
     id: str
 
     def done(self) -> bool:
-        """Return whether every transport has accepted the event."""
+        """Return whether every transport has accepted the event; without a transport, that it is recorded.
+
+        Raises:
+            DeliveryRejected: A destination refused it for good.
+            ReceiptUnavailable: Nobody here can know.
+        """
         ...
 
     def result(self, timeout: float | None = None) -> None:
-        """Return when every transport has accepted the event."""
+        """Return when every transport has accepted the event.
+
+        Args:
+            timeout: The longest wait, in seconds; None waits as long as it takes.
+
+        Raises:
+            DeliveryRejected: A destination refused it for good.
+            ReceiptUnavailable: Nobody here can know.
+            TimeoutError: It took longer.
+        """
         ...
 
     def __await__(self) -> Generator[object, None, None]:
-        """Wait without holding the event loop."""
+        """Wait as `result` does, without holding the event loop."""
         ...

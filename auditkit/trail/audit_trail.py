@@ -11,7 +11,8 @@ from auditkit import configuration
 from auditkit.clock import SystemClock, new_id
 from auditkit.configuration import DIRECTORY, MAX_BYTES
 from auditkit.context import current_scope, suppressed
-from auditkit.delivery import Nobody, Receipt, Watch
+from auditkit.delivery import Nobody, Watch
+from auditkit.delivery import Receipt as TrackedReceipt
 from auditkit.draft import Scene
 from auditkit.encoding import draft_of
 from auditkit.errors import AuditError, ConfigurationError, RecordingFailed
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from auditkit.clock import Clock
     from auditkit.configuration import Settings
     from auditkit.draft import Draft
-    from auditkit.protocols import Position, Transport
+    from auditkit.protocols import Position, Receipt, Transport
 
 _NOWHERE: Position = ("", -1)
 
@@ -198,7 +199,7 @@ class AuditTrail:
     def receipt(self, event_id: str, position: Position) -> Receipt:
         """Return a receipt for a recorded event."""
         works = self._engine.where()
-        return Receipt(event_id, position, self._nowhere if works is None or not position[0] else works.watch)
+        return TrackedReceipt(event_id, position, self._nowhere if works is None or not position[0] else works.watch)
 
     def settle(self) -> None:
         """Return when what this thread recorded is on the device.

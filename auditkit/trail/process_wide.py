@@ -14,9 +14,8 @@ from auditkit.trail.audit_trail import AuditTrail
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from auditkit.delivery import Receipt
     from auditkit.event import Event
-    from auditkit.protocols import Transport
+    from auditkit.protocols import Receipt, Transport
     from auditkit.trail.telling import Health, Stats
 
 

@@ -16,6 +16,8 @@ from auditkit import (
     Receipt,
     RegisteredAction,
     Transport,
+    aemit,
+    arecord,
     audit_context,
     audited,
     carry_context,
@@ -258,3 +260,12 @@ def a_trail_takes_destinations() -> None:
     configure(Nameless())  # type: ignore[arg-type]
     configure(fsync="never")  # type: ignore[arg-type]
     audited("tweet.update", "U", trail=AuditTrail(AsyncPrinter()))
+
+
+async def receipts_are_one_type() -> None:
+    """Whatever recorded it, an event's receipt is annotated as `Receipt`."""
+    facts: list[Receipt] = [record("user.login", "C"), await arecord("user.login", "C")]
+    events: list[Receipt] = [emit(Event.from_dict({})), await aemit(Event.from_dict({}))]
+    assert_type(facts[0], Receipt)
+    assert_type(events[0], Receipt)
+    assert_type(record("user.login", "C"), Receipt)
