@@ -26,6 +26,7 @@ from auditkit import (
     auditing,
     bind_context,
     carry_context,
+    current_context,
     current_entry,
     export_context,
     record,
@@ -182,7 +183,8 @@ def failing(error: Exception) -> Callable[[], Any]:
 
 def the_error(canaries: Canaries, kind: type[Exception] = ValueError) -> Exception:
     """Return an exception with a secret in its message, its arguments, its notes, its attributes and its cause."""
-    error = kind(f"refused for password={canaries.plain('error')}", {"token": canaries.plain("error")})
+    error = kind(canaries.plain("error"))  # neither a name nor a shape would give it away
+    error.__dict__["details"] = {"token": canaries.plain("error")}
     error.add_note(f"sk_live_{canaries.plain('note')}")
     error.__dict__["api_key"] = canaries.plain("attribute")
     error.__cause__ = RuntimeError(canaries.plain("cause"))
@@ -267,7 +269,7 @@ def plant_in_failing_calls(canaries: Canaries) -> list[object]:
     def insist(account: Hostile) -> None:
         """Never run."""
 
-    with pytest.raises(ValueError, match="refused") as raised:
+    with pytest.raises(ValueError, match=MARK) as raised:
         fail(Account("account_2", canaries.state("failed"), canaries.plain("failed")), canaries.plain("argument"))
     assert error is raised.value
     with pytest.raises(PermissionError):
@@ -552,3 +554,55 @@ def test_key_is_in_no_frame_of_an_error() -> None:
 
     assert "raw" in _locals(caught.value)
     canaries.assert_none_in({"locals": _locals(caught.value)})
+
+
+def _in_context_of_text(secret: str) -> None:
+    with audit_context(metadata=secret):  # type: ignore[arg-type]
+        record("note.write", "C")
+
+
+def _judged_by_text(secret: str) -> None:
+    @audited("note.write", "C", outcome=lambda result: result)
+    def write() -> str:
+        return secret
+
+    write()
+
+
+def _in_block_of_text(secret: str) -> None:
+    with auditing("note.write", "C", metadata=secret):  # type: ignore[arg-type]
+        pass
+
+
+MISTAKES: dict[str, Callable[[str], object]] = {
+    "record": lambda secret: record("note.write", "C", metadata=secret),  # type: ignore[arg-type]
+    "context": _in_context_of_text,
+    "outcome": _judged_by_text,
+    "block": _in_block_of_text,
+    "emit": auditkit.emit,  # type: ignore[dict-item]
+}
+
+
+@pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason="a message repeats a text that was given in the wrong place, and it is logged",
+)
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_text_in_the_wrong_place_is_not_logged(mistake: str, log: Log) -> None:
+    """What was given where something else belongs may be a secret, and is not repeated in the log."""
+    canaries = Canaries()
+    auditkit.configure(directory=None)
+    MISTAKES[mistake](f"sk_live_{canaries.plain(mistake)}")
+
+    canaries.assert_none_in(_numbered(log.lines))
+
+
+@pytest.mark.xfail(
+    strict=True, raises=AssertionError, reason="the view of a context shows its metadata as it was bound"
+)
+def test_context_shows_no_secret() -> None:
+    """A context that is printed shows nothing that its events would not."""
+    canaries = Canaries()
+    with audit_context(metadata=canaries.named("context")):
+        canaries.assert_none_in(_shown([current_context()]))
