@@ -160,7 +160,7 @@ def _chain(headers: Iterable[tuple[str, str]]) -> Iterator[Address | None]:
         elif lowered == "forwarded":
             forwarded.append(value)
     lines, read = (x_forwarded_for, _plain) if x_forwarded_for else (forwarded, _forwarded_for)
-    for element in _elements_from_right(",".join(lines), quotes=not x_forwarded_for):
+    for element in _elements_from_right(",".join(lines)):
         yield _read(element, read)
 
 
@@ -168,12 +168,12 @@ def _read(element: str, read: Callable[[str], str]) -> Address | None:
     return parse_address(read(element))
 
 
-def _elements_from_right(text: str, *, quotes: bool) -> Iterator[str]:
+def _elements_from_right(text: str) -> Iterator[str]:
     """Yield the elements of a list, the last one first, without empty ones (which count for nothing).
 
-    Where commas may be quoted, whether one is, is known from the right alone: a quote that a client left open
-    must not swallow what a proxy added after it. And what a proxy quoted, such as the host that the client asked
-    for, must not be taken for an element.
+    Whether a comma is quoted is known from the right alone: a quote that a client left open must not swallow what a
+    proxy added after it. And what a proxy quoted, such as the host that the client asked for, must not be taken for
+    an element.
     """
     cut = len(text) > _MAX_CHARACTERS
     text = text[-_MAX_CHARACTERS:]
@@ -181,7 +181,7 @@ def _elements_from_right(text: str, *, quotes: bool) -> Iterator[str]:
     quoted = False
     for at in range(len(text) - 1, -1, -1):
         character = text[at]
-        if character == '"' and quotes:
+        if character == '"':
             quoted = not quoted or _is_escaped(text, at)
         elif character == "," and not quoted:
             element = text[at + 1 : end].strip(_BLANKS)

@@ -40,7 +40,7 @@ class Place:
     def __init__(self, scope: Scope | None) -> None:
         """Begin in this scope."""
         self._inside = scope
-        self._token: Token[Scope | None] | None = None
+        self._token: Token[Scope | None]
 
     def __enter__(self) -> None:
         """Go where the application is."""
@@ -51,11 +51,10 @@ class Place:
     ) -> None:
         """Remember where it is, and be back where its server was."""
         self._inside = _SCOPE.get()
-        if self._token is not None:
-            # A coroutine that was begun in one context may be thrown away in another: the one it began in is left
-            # by itself.
-            with suppress(ValueError):
-                _SCOPE.reset(self._token)
+        # A coroutine that was begun in one context may be thrown away in another: the one it began in is left by
+        # itself.
+        with suppress(ValueError):
+            _SCOPE.reset(self._token)
 
 
 class Edge(Generic[Carrier]):

@@ -354,7 +354,14 @@ def stream(number):
 def on_gunicorn(directory: Path) -> Iterator[str]:
     """Serve the Flask application from two processes of eight threads; when it is left, they have ended."""
     (directory / "served.py").write_text(GUNICORN, encoding="utf-8")
-    words = ["--workers=2", "--worker-class=gthread", "--threads=8", "--bind=127.0.0.1:0", "served:service"]
+    words = [
+        "--workers=2",
+        "--worker-class=gthread",
+        "--threads=8",
+        "--bind=127.0.0.1:0",
+        "--no-control-socket",
+        "served:service",
+    ]
     command = [sys.executable, "-m", "gunicorn", *words]
     with subprocess.Popen(command, cwd=directory, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None

@@ -115,6 +115,26 @@ def test_scope_is_there_while_the_application_runs_and_only_then() -> None:
     assert {"bound"} == {actor.id for _, actor in seen}
 
 
+def test_body_that_is_no_generator_is_asked_in_its_scope() -> None:
+    """What an object does when it is asked for its length or for its parts is its request's, too."""
+    seen: list[Any] = []
+
+    class Parts:
+        def __len__(self) -> int:
+            seen.append(current_context().actor)
+            return 1
+
+        def __iter__(self) -> Iterator[bytes]:
+            seen.append(current_context().actor)
+            return iter([b"1"])
+
+    body: Any = AuditMiddleware(lambda environ, start: Parts(), actor=lambda environ: "ada")(environ(), start)
+
+    assert len(body) == len([*iter(body)])
+    assert {"ada"} == {actor.id for actor in seen}
+    assert current_scope() is None
+
+
 def test_generator_that_yields_inside_a_scope_is_inside_of_it_again() -> None:
     """A body that enters a scope of its own is there again after each part, and the server never is."""
 
