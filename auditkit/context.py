@@ -38,13 +38,13 @@ Function = TypeVar("Function", bound="Callable[..., Any]")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """A frozen view of what is bound here; None where nothing is."""
+    """A frozen view of what is bound here; None where nothing is. Its repr leaves metadata out: it may hold secrets."""
 
     group: str | None = None
     actor: Actor | None = None
     location: str | None = None
     on_behalf_of: Actor | None = None
-    metadata: Mapping[str, MetadataValue] = field(default_factory=lambda: MappingProxyType({}))
+    metadata: Mapping[str, MetadataValue] = field(default_factory=lambda: MappingProxyType({}), repr=False)
     correlation_id: str | None = None
 
 
@@ -394,7 +394,7 @@ class audit_context:  # noqa: N801  (used like a function, as contextlib.suppres
         if inspect.isgeneratorfunction(function):
 
             def inner_generator(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
-                return (yield from _resumed(function(*args, **kwargs), self._begin()))
+                return (yield from _resumed(functools.partial(function, *args, **kwargs), self._begin()))
 
             return inner_generator
         if inspect.iscoroutinefunction(function):
@@ -433,8 +433,18 @@ def _tell_elsewhere() -> None:
     )
 
 
-def _resumed(generator: Generator[Any, Any, Any], scope: Scope) -> Generator[Any, Any, Any]:
-    """Run a generator with a scope that is there only while it runs."""
+def _made_in(scope: Scope, make: Callable[[], Any]) -> Any:
+    """Return a generator that is made inside of a scope: an audited one begins its call then."""
+    token = _SCOPE.set(scope)
+    try:
+        return make()
+    finally:
+        _leave(token)
+
+
+def _resumed(make: Callable[[], Generator[Any, Any, Any]], scope: Scope) -> Generator[Any, Any, Any]:
+    """Run a generator with a scope that is there only while it is made and while it runs."""
+    generator = _made_in(scope, make)
     inside: Scope | None = scope  # where it is: it may enter scopes of its own, and yield inside them
     resume: Callable[[], Any] = functools.partial(next, generator)
     while True:
@@ -470,8 +480,9 @@ def _async_generator(
     """
 
     async def inner(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
-        generator = function(*args, **kwargs)
-        inside: Scope | None = begin()  # where it is, as above
+        scope = begin()
+        generator = _made_in(scope, functools.partial(function, *args, **kwargs))
+        inside: Scope | None = scope  # where it is, as above
         resume: Callable[[], Any] = functools.partial(generator.asend, None)
         while True:
             token = _SCOPE.set(inside)

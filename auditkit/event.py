@@ -54,6 +54,11 @@ def describe(value: object) -> str:
     return f"a value of type {type(value).__name__}"
 
 
+def describe_kind(value: object) -> str:
+    """Show a refused value by its type alone, where a text may hold anything: it does not end in a log."""
+    return "None" if value is None else f"a value of type {type(value).__name__}"
+
+
 def text_id(value: object, field_name: str) -> str:
     """Return an id as text.
 
@@ -250,7 +255,7 @@ def check_metadata(value: object) -> dict[str, MetadataValue]:
         InvalidEventError: A key or value is not one that audit metadata takes; names its path.
     """
     if not isinstance(value, Mapping):
-        raise InvalidEventError("metadata", describe(value), "a mapping of str keys")
+        raise InvalidEventError("metadata", describe_kind(value), "a mapping of str keys")
     checked: dict[str, MetadataValue] = {}
     for key, item in value.items():
         name = _key("metadata", key)

@@ -13,7 +13,7 @@ from auditkit.capture.attribute import identified
 from auditkit.clock import new_id
 from auditkit.draft import Draft, Scene
 from auditkit.errors import InvalidEventError
-from auditkit.event import Actor, Target, describe, text_id
+from auditkit.event import Actor, Target, describe_kind, text_id
 from auditkit.snapshot import CAPTURE, Unknown, as_snapshot, changes_since, created, deleted, look, snapshot
 from auditkit.snapshot.fields import NOT_OURS
 
@@ -142,7 +142,7 @@ def judge(call: Call) -> str | None:
     if declared.outcome is not None:
         outcome = _asked(call, "outcome", declared.outcome, SUCCESS)
         if outcome not in _JUDGEMENTS:
-            problem = InvalidEventError("outcome", describe(outcome), "'success', 'failure', 'denied' or None")
+            problem = InvalidEventError("outcome", describe_kind(outcome), "'success', 'failure', 'denied' or None")
             call.tell("outcome", declared.outcome, problem)
             outcome = SUCCESS
     if outcome is not None and not is_wanted(call):

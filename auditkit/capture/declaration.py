@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from auditkit.capture.reference import Compiled, Parameters, compile_value, ref
 from auditkit.errors import AuditDefinitionError, ConfigurationError, InvalidEventError
-from auditkit.event import check_action, check_action_type, check_metadata, describe
+from auditkit.event import check_action, check_action_type, check_metadata, describe, describe_kind
 from auditkit.redaction import Redactor
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ def declare_block(stated: Statement) -> Declaration:
     block = copy(_BLOCK)
     block.name = block.title = f"auditing({describe(stated.action)})"
     if not isinstance(stated.metadata, Mapping | None):
-        raise AuditDefinitionError(f"metadata= of {block.name} must be a mapping, got {describe(stated.metadata)}")
+        raise AuditDefinitionError(f"metadata= of {block.name} must be a mapping, got {describe_kind(stated.metadata)}")
     target = stated.target
     if isinstance(target, tuple) and target[1:] == (None,):  # a pair without a name
         target = target[0]

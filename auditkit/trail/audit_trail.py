@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from auditkit import configuration
+from auditkit import _current, configuration
 from auditkit.clock import SystemClock, new_id
 from auditkit.configuration import DIRECTORY, MAX_BYTES
 from auditkit.context import current_scope, suppressed
@@ -16,7 +17,7 @@ from auditkit.delivery import Receipt as TrackedReceipt
 from auditkit.draft import Scene
 from auditkit.encoding import draft_of
 from auditkit.errors import AuditError, ConfigurationError, RecordingFailed
-from auditkit.event import Event, describe, instant_of
+from auditkit.event import Event, describe_kind, instant_of
 from auditkit.files import private_directory
 from auditkit.redaction import Redactor
 from auditkit.reporting import logger
@@ -179,7 +180,7 @@ class AuditTrail:
             return _NOWHERE
         try:
             if not isinstance(event, Event):
-                raise ConfigurationError(f"emit takes an Event, got {describe(event)}")  # noqa: TRY301
+                raise ConfigurationError(f"emit takes an Event, got {describe_kind(event)}")  # noqa: TRY301
             draft = draft_of(event)
             return self.write(draft._replace(metadata=self.redactor.apply(dict(draft.metadata))))
         except Exception as error:  # noqa: BLE001  (as in emit)
@@ -309,9 +310,15 @@ class AuditTrail:
     # ------------------------------------------------------------------ telling
 
     def stats(self) -> Stats:
-        """Return what became of every event in this process."""
+        """Return what became of every event in this process.
+
+        The process-wide trail's troubles include those of contexts, which belong to no trail.
+        """
         engine = self._engine
-        return Stats(engine.recorded, engine.reporter.counts(), dict(engine.destinations()))
+        troubles = Counter(engine.reporter.counts())
+        if _current.trail is self:
+            troubles.update(_current.reporter.counts())
+        return Stats(engine.recorded, dict(troubles), dict(engine.destinations()))
 
     def health(self) -> Health:
         """Return whether the trail does what it promises, and what keeps it from it."""

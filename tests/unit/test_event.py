@@ -129,7 +129,7 @@ NO_SCALARS: list[tuple[Any, str, str]] = [
 NO_METADATA: list[tuple[Any, str, str, str]] = [
     (None, "metadata", "None", "a mapping of str keys"),
     ([], "metadata", "a value of type list", "a mapping of str keys"),
-    ("a", "metadata", "'a'", "a mapping of str keys"),
+    ("a", "metadata", "a value of type str", "a mapping of str keys"),
     ({"": 1}, "metadata", "the key ''", NON_EMPTY_KEYS),
     ({7: 1}, "metadata", "the key 7", NON_EMPTY_KEYS),
     ({None: 1}, "metadata", "the key None", NON_EMPTY_KEYS),

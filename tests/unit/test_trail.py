@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import auditkit
-from auditkit import AuditTrail, audited, files
+from auditkit import AuditTrail, audited, bind_context, configure, files
 from auditkit.delivery import LaneStats
 from auditkit.errors import (
     DeliveryRejected,
@@ -472,3 +472,13 @@ def test_shutdown_of_a_process_that_recorded_nothing() -> None:
     """Without a trail there is nothing to shut down, and none is made for it."""
     assert auditkit.shutdown()
     assert auditkit._current.trail is None
+
+
+def test_stats_of_the_process_s_trail_count_what_contexts_meet(make: Any) -> None:
+    """Troubles of a scope belong to no trail: the process-wide one counts them, another one does not."""
+    other = make()
+    trail = configure(directory=None)
+    bind_context(actor="nobody is here")
+
+    assert {"no_scope": 1} == trail.stats().troubles
+    assert {} == other.stats().troubles

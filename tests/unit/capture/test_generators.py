@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from auditkit import audit_context, audited, current_entry
+from auditkit import audit_context, audited, current_entry, record
 from tests.unit.capture.builders import Refused, Tweet, only, troubles
 
 if TYPE_CHECKING:
@@ -385,3 +385,30 @@ def test_generators_under_fsync_always(make: Callable[..., AuditTrail], tmp_path
     asyncio.run(main())
 
     assert 5 == trail.stats().recorded
+
+
+@pytest.mark.parametrize("outside", [True, False], ids=["scope outside", "audited outside"])
+def test_audited_generator_s_event_is_its_scope_s(memory: MemoryTransport, *, outside: bool) -> None:
+    """In either order of the decorators a generator's own event, and those inside, carry the scope's actor."""
+    scope, audit = audit_context(actor="cron", group="g", location="l"), audited("job.run", "R")
+
+    def work() -> Iterator[int]:
+        record("job.step", "R")
+        yield 1
+
+    async def work_later() -> AsyncIterator[int]:
+        record("job.step", "R")
+        yield 1
+
+    async def consume(later: Any) -> None:
+        async for _ in later:
+            pass
+
+    plain = scope(audit(work)) if outside else audit(scope(work))
+    later = scope(audit(work_later)) if outside else audit(scope(work_later))
+    with audit_context(actor="consumer", group="g", location="l"):
+        list(plain())
+        asyncio.run(consume(later()))
+
+    whole = "cron" if outside else "consumer"
+    assert [("job.step", "cron"), ("job.run", whole)] * 2 == [(each.action, each.actor_id) for each in memory.events]
