@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 SUCCESS, FAILURE, DENIED = "success", "failure", "denied"
 CANCELLED, ABANDONED = "cancelled", "abandoned"
 
-_JUDGEMENTS: Final = (SUCCESS, FAILURE, DENIED, None)
+_JUDGEMENTS: Final = (SUCCESS, FAILURE, DENIED)
 _NOTHING: Final[dict[str, Any]] = {}
 _UNREAD: Final = {CAPTURE: "unknown: the state could not be read"}
 _UNFINISHED: Final = frozenset({CANCELLED, ABANDONED})  # what was done of these is recorded: it may be all
@@ -140,11 +140,7 @@ def judge(call: Call) -> str | None:
     declared = call.declared
     outcome: str | None = SUCCESS
     if declared.outcome is not None:
-        outcome = _asked(call, "outcome", declared.outcome, SUCCESS)
-        if outcome not in _JUDGEMENTS:
-            problem = InvalidEventError("outcome", describe_kind(outcome), "'success', 'failure', 'denied' or None")
-            call.tell("outcome", declared.outcome, problem)
-            outcome = SUCCESS
+        outcome = _asked(call, "outcome", declared.outcome, _judgement, default=SUCCESS)
     if outcome is not None and not is_wanted(call):
         return None
     return outcome
@@ -152,12 +148,22 @@ def judge(call: Call) -> str | None:
 
 def is_wanted(call: Call) -> bool:
     """Return whether ``when`` wants the call recorded; one that cannot be asked does not hinder it."""
-    return call.declared.when is None or bool(_asked(call, "when", call.declared.when, True))  # noqa: FBT003
+    when = call.declared.when
+    wanted: bool = when is None or _asked(call, "when", when, bool, default=True)
+    return wanted
 
 
-def _asked(call: Call, option: str, compiled: Compiled, default: Any) -> Any:
+def _judgement(answer: object) -> str | None:
+    outcome = str.__str__(answer) if issubclass(type(answer), str) else answer
+    if outcome is not None and (type(outcome) is not str or outcome not in _JUDGEMENTS):
+        raise InvalidEventError("outcome", describe_kind(answer), "'success', 'failure', 'denied' or None")
+    return outcome
+
+
+def _asked(call: Call, option: str, compiled: Compiled, read: Callable[[Any], Any], *, default: Any) -> Any:
+    """Return what a callable's answer says; reading it may raise too, as the truth of an array does."""
     try:
-        return compiled.read(call)
+        return read(compiled.read(call))
     except NOT_OURS:
         raise
     except BaseException as error:  # noqa: BLE001  (see above)

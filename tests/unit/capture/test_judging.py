@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -149,6 +150,53 @@ def test_judgement_that_is_none_is_told(memory: MemoryTransport, judgement: obje
 
     assert {} == only(memory).metadata
     assert {"capture": 1} == troubles()
+
+
+class Ambiguous(BaseException):
+    """Be what `Array` raises: beside Exception, so that nothing less than a full net holds it."""
+
+
+class Array:
+    """Have no truth value and no equality, as an array has none."""
+
+    def __bool__(self) -> bool:
+        raise Ambiguous
+
+    def __eq__(self, other: object) -> bool:
+        raise Ambiguous
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize("option", ["when", "outcome"])
+def test_answer_that_cannot_be_read_hinders_nothing(memory: MemoryTransport, option: str) -> None:
+    """The event is recorded as a success where an answer's own methods raise, and the trouble told."""
+    options: dict[str, Any] = {option: Array}
+
+    @audited("tweet.read", "R", **options)
+    def read() -> str:
+        return "read"
+
+    assert "read" == read()
+
+    assert {} == only(memory).metadata
+    assert {"capture": 1} == troubles()
+
+
+class Verdict(StrEnum):
+    DENIED = "denied"
+
+
+def test_judgement_that_is_a_kind_of_text_is_recorded_as_text(memory: MemoryTransport) -> None:
+    """A member of an enum of texts is its text in the event, not itself."""
+
+    @audited("tweet.read", "R", outcome=lambda: Verdict.DENIED)
+    def read() -> None: ...
+
+    read()
+
+    outcome = only(memory).metadata["outcome"]
+    assert (str, "denied") == (type(outcome), outcome)
 
 
 def test_judgement_that_fails_is_told_and_raised_where_asked(make: Callable[..., AuditTrail]) -> None:
