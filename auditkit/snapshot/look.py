@@ -12,6 +12,7 @@ from auditkit.snapshot.difference import difference, keys_of
 from auditkit.snapshot.fields import NOT_OURS, PLANS
 from auditkit.snapshot.flattening import SMALL, public_names, snapshot
 from auditkit.snapshot.scalars import INT_LIMIT
+from auditkit.snapshot.unknown import REST, UNKNOWN
 
 if TYPE_CHECKING:
     from auditkit.event import Scalar
@@ -86,10 +87,17 @@ def as_snapshot(seen: Seen | Snapshot) -> Snapshot:
     if isinstance(seen, dict):
         return seen
     names, values, plan = seen
-    fields = dict(zip(names, values, strict=False))
+    lost: Snapshot = {}
+    try:
+        fields = dict(zip(names, values, strict=False))
+    except NOT_OURS:
+        raise
+    except BaseException:  # noqa: BLE001  (a key that can be hashed no more)
+        fields = {name: value for name, value in zip(names, values, strict=False) if type(name) is str}
+        lost[REST] = UNKNOWN
     if not plan.private:
         fields = {name: value for name, value in fields.items() if type(name) is not str or not name.startswith("_")}
-    return snapshot(fields)
+    return snapshot(fields) | lost
 
 
 def changes_since(  # noqa: C901, PLR0912  (measured: the hot path of every update; a call less is 3 %)
@@ -103,9 +111,11 @@ def changes_since(  # noqa: C901, PLR0912  (measured: the hot path of every upda
     if type(seen) is tuple:
         try:
             names, values, plan = seen
-            names_now, values_now = plan.columns(state)  # type: ignore[misc]  # it was read so before
-            if PLANS[type(state)] is not plan or (names_now is not names and names_now != names):
+            if PLANS[type(state)] is not plan:  # first: to read another class so might run its code
                 raise LookupError  # noqa: TRY301  (not plain at sight)
+            names_now, values_now = plan.columns(state)  # type: ignore[misc]  # it was read so before
+            if names_now is not names and names_now != names:
+                raise LookupError  # noqa: TRY301  (as before)
             changes: dict[str, Scalar] = {}
             size = 0
             for name, old, new in zip(names, values, values_now):  # noqa: B905  (as many by construction)

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from auditkit.snapshot import CAPTURE, as_snapshot, changes_since, difference, look, snapshot
+from auditkit.snapshot.unknown import REST, UNKNOWN
 
 names = st.sampled_from(
     ["body", "title", "body_was", "outcome", "auditkit_x", "_hidden", "a.b", "ü", "x" * 70, "...", "", "error_was"]
@@ -139,6 +140,55 @@ def test_look_at_an_object_keeps_what_is_public(attributes: dict[str, Any]) -> N
 def test_another_object_is_compared_by_its_fields() -> None:
     """Where the state after the call is of another class, its fields are compared with those that were seen."""
     assert {"body_was": "a", "body": "b"} == changes_since(look(Slotted("a", "t")), {"body": "b", "title": "t"})
+
+
+class Loading:
+    """Run a query when it is looked at, as a mapper's instance would."""
+
+    def __init__(self, queries: list[str]) -> None:
+        self._queries = queries
+
+    @property
+    def body(self) -> str:
+        self._queries.append("body")
+        return "b"
+
+    title = body
+
+
+def test_another_object_s_own_code_is_not_run() -> None:
+    """An object of another class is not read by the names of the first, which may be properties there."""
+    queries: list[str] = []
+    changes_since(look(Slotted("a", "t")), Loading(queries))
+
+    assert [] == queries
+
+
+class Stateful:
+    """Be a key that can be hashed at first, and then no more."""
+
+    spoilt = False
+
+    def __hash__(self) -> int:
+        if self.spoilt:
+            raise Spoilt
+        return 1
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+
+class Spoilt(BaseException):
+    """Be beside Exception, so that nothing less than a full net holds it."""
+
+
+def test_key_that_cannot_be_hashed_any_more_is_contained() -> None:
+    """What was seen under such a key is unknown, all else is told, and nothing of it is raised."""
+    key = Stateful()
+    seen = look({key: 1, "body": "a"})
+    key.spoilt = True
+
+    assert {"body": "a", REST: UNKNOWN} == as_snapshot(seen)
 
 
 @pytest.mark.parametrize("size", [99, 100, 101, 5000])
