@@ -148,7 +148,8 @@ class auditing:  # noqa: N801  (used like a function)
         if site is None or call is None or token is None:
             return False
         self._call = self._token = None
-        leave(token)
+        if not leave(token) and CALL.get() is call:  # in a generator that was resumed in another context
+            CALL.set(call.parent)
         if error is None:
             site.returned(call)
             return call.trail.syncs_each

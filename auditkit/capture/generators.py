@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from auditkit import _current
 from auditkit.capture.awaiting import fetch
 from auditkit.capture.composition import ABANDONED
-from auditkit.capture.runners import AuditedFunction, leave, record_raised, set_call
+from auditkit.capture.runners import AuditedFunction, get_call, leave, record_raised, set_call
 from auditkit.context import current_scope
 
 if TYPE_CHECKING:
@@ -25,30 +25,38 @@ if TYPE_CHECKING:
 
 
 def _running(site: Site, call: Call, generator: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
+    inside: Call | None = call  # where it is: it may enter blocks of its own, and yield inside them
+    values: list[Any] = []  # what is yielded goes through here, so that it is kept no longer than without auditkit
+    closes = False
     resume: Callable[[], Any] = partial(next, generator)
     while True:
-        token = set_call(call)
+        token = set_call(inside)
         try:
-            value = resume()
+            values.append(resume())
         except StopIteration as stop:
             leave(token)
+            if closes:
+                _raised(site, call, GeneratorExit(), unfinished=ABANDONED)
+                return stop.value  # which closing gives from Python 3.13 on
             return _returned(site, call, stop.value)
         except BaseException as error:
             leave(token)
-            _raised(site, call, error)
+            is_closed = closes and isinstance(error, GeneratorExit)
+            _raised(site, call, error, unfinished=ABANDONED if is_closed else "")
             raise
-        leave(token)
+        finally:
+            del resume  # an exception that was thrown in leads to this frame: a circle, if it were kept here
+        reached = get_call()
+        inside = reached if leave(token) else call
         try:
-            sent = yield value
-        except GeneratorExit as closing:
-            value = _close(site, call, generator, closing)
-            if value is None:
-                raise
-            return value
-        except BaseException as error:  # noqa: BLE001  (thrown in: it belongs to the generator inside)
+            sent = yield values.pop()
+        except BaseException as error:  # noqa: BLE001  (thrown in, also to close it: it belongs to the one inside)
+            closes = isinstance(error, GeneratorExit)
             resume = partial(generator.throw, error)
         else:
+            closes = False
             resume = partial(generator.send, sent)
+            del sent
 
 
 def _returned(site: Site, call: Call, result: Any) -> Any:
@@ -64,48 +72,38 @@ def _raised(site: Site, call: Call, error: BaseException, *, unfinished: str = "
         site.settle(call.trail, error=error)
 
 
-def _close(site: Site, call: Call, generator: Generator[Any, Any, Any], closing: GeneratorExit) -> Any:
-    """Close a generator that its consumer has done with, and record that it was not run to its end.
-
-    From Python 3.13 on closing gives what the generator then returns.
-    """
-    token = set_call(call)
-    try:
-        value: Any = generator.close()  # type: ignore[func-returns-value]
-    except BaseException as error:
-        leave(token)
-        _raised(site, call, error)
-        raise
-    leave(token)
-    _raised(site, call, closing, unfinished=ABANDONED)
-    return value
-
-
 async def _running_async(site: Site, call: Call, generator: AsyncGenerator[Any, Any]) -> AsyncGenerator[Any, Any]:
     await site.look(call)
+    inside: Call | None = call  # as above, and so on
+    values: list[Any] = []
+    closing = 0  # the id of what was thrown in to close it
     resume: Callable[[], Any] = partial(generator.asend, None)
     while True:
-        token = set_call(call)
+        token = set_call(inside)
         try:
-            value = await resume()
+            values.append(await resume())
         except StopAsyncIteration:
             leave(token)
-            await _ended(site, call)
+            await (_abandoned(site, call, GeneratorExit()) if closing else _ended(site, call))
             return
         except BaseException as error:
             leave(token)
-            await record_raised(site, call, error)
+            # Another one than it was closed by throws its closing away: nothing can be awaited any more.
+            await (_abandoned(site, call, error) if id(error) == closing else record_raised(site, call, error))
             raise
-        leave(token)
+        finally:
+            del resume
+        reached = get_call()
+        inside = reached if leave(token) else call
         try:
-            sent = yield value
-        except GeneratorExit as closing:
-            await _aclose(site, call, generator, closing)
-            raise
-        except BaseException as error:  # noqa: BLE001  (thrown in: it belongs to the generator inside)
+            sent = yield values.pop()
+        except BaseException as error:  # noqa: BLE001  (as above)
+            closing = id(error) if isinstance(error, GeneratorExit) else 0
             resume = partial(generator.athrow, error)
         else:
+            closing = 0
             resume = partial(generator.asend, sent)
+            del sent
 
 
 async def _ended(site: Site, call: Call) -> None:
@@ -118,16 +116,8 @@ async def _ended(site: Site, call: Call) -> None:
         await site.asettle(call.trail)
 
 
-async def _aclose(site: Site, call: Call, generator: AsyncGenerator[Any, Any], closing: GeneratorExit) -> None:
-    """Close an async generator as `_close` does a plain one."""
-    token = set_call(call)
-    try:
-        await generator.aclose()
-    except BaseException as error:
-        leave(token)
-        await record_raised(site, call, error)
-        raise
-    leave(token)
+async def _abandoned(site: Site, call: Call, closing: BaseException) -> None:
+    """Record that an async generator was closed by its consumer, and so not run to its end."""
     if site.raised(call, closing, unfinished=ABANDONED) and call.trail.syncs_each:
         await site.asettle(call.trail, error=closing)
 

@@ -6,7 +6,6 @@ The only file that knows wrapt. A wrapper is in every way but its call the funct
 from __future__ import annotations
 
 import sys
-from contextlib import suppress
 from functools import partial
 from pickle import PicklingError
 from types import CoroutineType, MethodType
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from auditkit.capture.call import Call
     from auditkit.capture.site import Site
 
+get_call = CALL.get
 set_call, _reset_call = CALL.set, CALL.reset  # bound once: the hot path calls them on every audited call
 
 
@@ -197,10 +197,13 @@ def _unused(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
     raise NotImplementedError
 
 
-def leave(token: Token[Call | None]) -> None:
-    """Let the call around be the one that is under way again."""
-    with suppress(ValueError):  # driven by hand from several contexts: the one it began in is left by itself
+def leave(token: Token[Call | None]) -> bool:
+    """Let the call around be the one that is under way again; return whether that could be done here."""
+    try:
         _reset_call(token)
+    except ValueError:  # driven by hand from several contexts: the one it began in is left by itself
+        return False
+    return True
 
 
 def is_cancellation(error: BaseException) -> bool:

@@ -6,12 +6,13 @@ import asyncio
 import contextvars
 import gc
 import inspect
+import weakref
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from auditkit import audit_context, audited, current_entry, record
+from auditkit import audit_context, audited, auditing, current_entry, record
 from tests.unit.capture.builders import Refused, Tweet, only, troubles
 
 if TYPE_CHECKING:
@@ -203,6 +204,151 @@ def test_generator_consumed_in_another_context(memory: MemoryTransport) -> None:
 
     assert {"body": ("old", "newer")} == only(memory).changes
     assert {} == troubles()
+
+
+def editing_in_a_block() -> Iterator[int]:
+    """Yield inside a block, and say something to its entry after that."""
+    with auditing("tweet.update", "U"):
+        yield 1
+        current_entry().metadata["said"] = "in the block"
+        record("tweet.read", "R")
+        yield 2
+    record("tweet.read", "R", target="after the block")
+
+
+@pytest.mark.parametrize("elsewhere", [False, True], ids=["one context", "other contexts"])
+def test_block_around_a_yield_is_under_way_after_it(memory: MemoryTransport, *, elsewhere: bool) -> None:
+    """What is done in a block of the generator's is the block's also once it was resumed, wherever that is."""
+    generator = audited("tweet.export", "U")(editing_in_a_block)()
+    for _ in range(3):
+        if elsewhere:
+            contextvars.copy_context().run(next, generator, None)
+        else:
+            next(generator, None)
+
+    inside, block, after, exported = memory.events
+    assert "in the block" == block.metadata["said"]
+    assert (block.id, exported.id, exported.id, None) == (
+        inside.parent_id,
+        block.parent_id,
+        after.parent_id,
+        exported.parent_id,
+    )
+    assert not current_entry()
+
+
+class Row:
+    """Be something that is yielded, and can be asked whether it is still there."""
+
+
+def test_yielded_value_is_not_kept(memory: MemoryTransport) -> None:
+    """What the consumer has let go of is gone while the generator waits, as without auditkit."""
+
+    @audited("tweet.read", "R")
+    def rows() -> Iterator[Row]:
+        yield Row()
+        yield Row()
+
+    generator = rows()
+    row = weakref.ref(next(generator))
+
+    assert row() is None
+
+
+def test_asynchronously_yielded_value_is_not_kept(memory: MemoryTransport) -> None:
+    """The same of an async generator."""
+
+    @audited("tweet.read", "R")
+    async def rows() -> AsyncIterator[Row]:
+        yield Row()
+        yield Row()
+
+    async def main() -> None:
+        generator = rows()
+        row = weakref.ref(await anext(generator))
+
+        assert row() is None
+
+    asyncio.run(main())
+
+
+def test_exception_thrown_in_is_let_go_of(memory: MemoryTransport) -> None:
+    """What is thrown in and comes out again waits for no garbage collection: its frames hold what they worked on."""
+
+    @audited("tweet.read", "R")
+    def rows() -> Iterator[int]:
+        yield 1
+
+    def throw() -> weakref.ref[Refused]:
+        generator: Any = rows()
+        next(generator)
+        try:
+            generator.throw(Refused())
+        except Refused as error:
+            return weakref.ref(error)
+        raise AssertionError
+
+    gc.disable()
+    try:
+        gone = throw()
+
+        assert gone() is None
+    finally:
+        gc.enable()
+
+
+def test_generator_exit_thrown_in_is_the_generator_s_to_handle(memory: MemoryTransport) -> None:
+    """A manager's generator is given the very GeneratorExit of the block, and may end it."""
+    caught: list[BaseException] = []
+
+    @contextmanager
+    @audited("tweet.read", "R")
+    def swallowing() -> Iterator[None]:
+        try:
+            yield
+        except GeneratorExit as error:
+            caught.append(error)
+
+    thrown = GeneratorExit()
+    manager = swallowing()
+    manager.__enter__()
+
+    assert manager.__exit__(GeneratorExit, thrown, None)
+    assert [True] == [error is thrown for error in caught]
+
+
+def test_generator_that_goes_on_after_generator_exit(memory: MemoryTransport) -> None:
+    """One that yields after GeneratorExit gives the value to who threw it in, and an error to who closes it."""
+
+    @audited("tweet.read", "R")
+    def stubborn() -> Iterator[int]:
+        try:
+            yield 1
+        except GeneratorExit:
+            yield 2
+
+    @audited("tweet.read", "R")
+    async def stubborn_asynchronously() -> AsyncIterator[int]:
+        try:
+            yield 1
+        except GeneratorExit:
+            yield 2
+
+    generator: Any = stubborn()
+    next(generator)
+    assert 2 == generator.throw(GeneratorExit())
+    generator = stubborn()
+    next(generator)
+    with pytest.raises(RuntimeError, match="generator ignored GeneratorExit"):
+        generator.close()
+
+    async def main() -> None:
+        generator: Any = stubborn_asynchronously()
+        await anext(generator)
+        assert 2 == await generator.athrow(GeneratorExit())
+        await generator.aclose()
+
+    asyncio.run(main())
 
 
 def test_context_manager_of_an_audited_generator(memory: MemoryTransport) -> None:
