@@ -10,9 +10,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from auditkit import _current
-from auditkit.capture.awaiting import fetch
 from auditkit.capture.composition import ABANDONED
-from auditkit.capture.runners import AuditedFunction, get_call, leave, record_raised, set_call
+from auditkit.capture.runners import AuditedFunction, fetch_after, get_call, leave, record_raised, set_call
 from auditkit.context import current_scope
 
 if TYPE_CHECKING:
@@ -107,11 +106,9 @@ async def _running_async(site: Site, call: Call, generator: AsyncGenerator[Any, 
 
 
 async def _ended(site: Site, call: Call) -> None:
-    try:
-        if site.declared.awaits:
-            await fetch(call, early=False)
-    finally:
-        site.returned(call)
+    if site.declared.awaits:
+        await fetch_after(site, call)
+    site.returned(call)
     if call.trail.syncs_each:
         await site.asettle(call.trail)
 

@@ -6,6 +6,7 @@ The only file that knows wrapt. A wrapper is in every way but its call the funct
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from functools import partial
 from pickle import PicklingError
 from types import CoroutineType, MethodType
@@ -18,6 +19,7 @@ from auditkit.capture.awaiting import fetch
 from auditkit.capture.call import CALL
 from auditkit.capture.composition import CANCELLED
 from auditkit.context import current_scope
+from auditkit.errors import RecordingFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -162,11 +164,9 @@ def _awaiting(site: Site) -> Callable[[tuple[Any, ...], dict[str, Any]], Corouti
             await record_raised(site, call, error)
             raise
         leave(token)
-        try:
-            if awaits:
-                await fetch(call, early=False)
-        finally:  # what is cancelled here has been done
-            site.returned(call)
+        if awaits:
+            await fetch_after(site, call)
+        site.returned(call)
         if trail.syncs_each:
             await site.asettle(trail, result)
         return result
@@ -174,6 +174,16 @@ def _awaiting(site: Site) -> Callable[[tuple[Any, ...], dict[str, Any]], Corouti
     for name in ("__name__", "__qualname__"):
         setattr(run, name, getattr(wrapped, name, getattr(run, name)))
     return run
+
+
+async def fetch_after(site: Site, call: Call) -> None:
+    """Ask what is read of a call that returned; one that is cancelled meanwhile has been done, and is recorded."""
+    try:
+        await fetch(call, early=False)
+    except BaseException:
+        with suppress(RecordingFailed):  # who stops us must not be kept waiting for another exception
+            site.returned(call)
+        raise
 
 
 async def record_raised(site: Site, call: Call, error: BaseException) -> None:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from auditkit import AuditDefinitionError, RecordingFailed, audited
+from auditkit.transports import MemoryTransport
 from tests.unit.capture.builders import Refused, Tweet, only, troubles
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from auditkit import AuditTrail
-    from auditkit.transports import MemoryTransport
 
 STATUSES = {200: "success", 500: "failure", 403: "denied"}
 
@@ -347,6 +347,41 @@ def test_call_cancelled_while_its_callables_are_awaited_is_recorded(memory: Memo
 
     assert ("t1", {}) == (only(memory).target_id, only(memory).metadata)
     assert {"capture": 1} == troubles()
+
+
+def test_cancellation_goes_before_a_record_that_failed(make: Callable[..., AuditTrail]) -> None:
+    """With on_audit_error="raise" too, who is cancelled while its callables are awaited is cancelled."""
+    transport = MemoryTransport()
+    trail = make(transport, on_audit_error="raise")
+    asked = asyncio.Event()
+
+    async def never(result: object) -> None:
+        asked.set()
+        await asyncio.Event().wait()
+
+    @audited("tweet.create", "C", metadata={"a": never}, trail=trail)
+    async def create() -> None: ...
+
+    @audited("tweet.stream", "C", metadata={"a": never}, trail=trail)
+    async def stream() -> AsyncIterator[int]:
+        yield 1
+
+    async def consume() -> None:
+        async for _ in stream():
+            pass
+
+    async def main() -> None:
+        for work in (create, consume):
+            asked.clear()
+            task = asyncio.create_task(work())
+            await asked.wait()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+    asyncio.run(main())
+
+    assert ["tweet.create", "tweet.stream"] == [each.action for each in transport.events]
 
 
 def test_asynchronous_callables_of_async_generators(memory: MemoryTransport) -> None:
