@@ -48,6 +48,8 @@ class auditing:  # noqa: N801  (used like a function)
         on_audit_error: ``"log"`` or ``"raise"``; by default what the trail says.
         trail: Where to record; the process-wide trail by default.
 
+    Thread-safety: one object may be entered again, and from many threads and tasks; each entry is an event of its own.
+
     Raises:
         RecordingFailed: On entering or leaving, where ``on_audit_error="raise"`` asks for it. What is wrong with
             the arguments is an audit error too: a block must not fail for its record.
@@ -92,9 +94,8 @@ class auditing:  # noqa: N801  (used like a function)
             on_audit_error=on_audit_error,
         )
         self._given = trail
-        self._site: Site | None = None
-        self._call: Call | None = None
-        self._token: Token[Call | None] | None = None
+        # Each call that was begun here and has not ended, the latest last; where nothing is recorded, nobody's.
+        self._entered: dict[object, tuple[Site, Call, Token[Call | None]] | None] = {}
 
     def __call__(self, _: object) -> NoReturn:
         """Refuse to decorate."""
@@ -103,13 +104,13 @@ class auditing:  # noqa: N801  (used like a function)
     def __enter__(self) -> Entry:
         """Begin, and return the entry."""
         trail, scope = self._given or _current.trail or _current.resolve(), current_scope()
-        if not trail.enabled or (scope is not None and scope.suppressing):
-            return Entry(None)
-        site = self._site = self._declared(trail)
+        suppressed = not trail.enabled or (scope is not None and scope.suppressing)
+        site = None if suppressed else self._declared(trail)
         if site is None:
+            self._entered[object()] = None
             return Entry(None)
-        call = self._call = site.begin(trail, scope, (), {})
-        self._token = CALL.set(call)
+        call = site.begin(trail, scope, (), {})
+        self._entered[call] = site, call, CALL.set(call)
         return Entry(call)
 
     def _declared(self, trail: Recorder) -> Site | None:
@@ -126,8 +127,9 @@ class auditing:  # noqa: N801  (used like a function)
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Record what was done; what the block raised goes on."""
-        site, call = self._site, self._call
-        if self._left(error) and site is not None and call is not None:
+        left = self._left(error)
+        if left is not None:
+            site, call = left
             site.settle(call.trail, None, error)
 
     async def __aenter__(self) -> Entry:
@@ -138,25 +140,36 @@ class auditing:  # noqa: N801  (used like a function)
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Record as `__exit__` does, without holding the event loop for the disk."""
-        site, call = self._site, self._call
-        if self._left(error) and site is not None and call is not None and not isinstance(error, GeneratorExit):
+        left = self._left(error)
+        if left is not None and not isinstance(error, GeneratorExit):
+            site, call = left
             await site.asettle(call.trail, None, error)
 
-    def _left(self, error: BaseException | None) -> bool:
-        """Record the block; return whether the device is to be waited for."""
-        site, call, token = self._site, self._call, self._token
-        if site is None or call is None or token is None:
-            return False
-        self._call = self._token = None
+    def _left(self, error: BaseException | None) -> tuple[Site, Call] | None:
+        """Record the block; return of what the device is to be waited for, if it is."""
+        entered = self._latest()
+        if entered is None:
+            return None
+        site, call, token = entered
         if not leave(token) and CALL.get() is call:  # in a generator that was resumed in another context
             CALL.set(call.parent)
         if error is None:
             site.returned(call)
-            return call.trail.syncs_each
+            return (site, call) if call.trail.syncs_each else None
         unfinished = CANCELLED if is_cancellation(error) else ""
         if isinstance(error, GeneratorExit):
             unfinished = ABANDONED
-        return site.raised(call, error, unfinished=unfinished) and call.trail.syncs_each
+        return (site, call) if site.raised(call, error, unfinished=unfinished) and call.trail.syncs_each else None
+
+    def _latest(self) -> tuple[Site, Call, Token[Call | None]] | None:
+        """Return what is to be left: of threads and tasks that share this object, each its own."""
+        inside = CALL.get()
+        while inside is not None:
+            if inside in self._entered:
+                return self._entered.pop(inside)
+            inside = inside.parent
+        # Entered where nothing is recorded, or in another context.
+        return self._entered.popitem()[1] if self._entered else None
 
 
 def _unused() -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from auditkit import AuditDefinitionError, RecordingFailed, audit_context, audited, auditing, record
+from auditkit import AuditDefinitionError, RecordingFailed, audit_context, audited, auditing, current_entry, record
 from tests.unit.capture.builders import Refused, Tweet, only, troubles
 
 if TYPE_CHECKING:
@@ -201,6 +202,55 @@ def test_state_that_cannot_be_read_is_told_before_the_block_where_asked(make: Ca
         ran = True
 
     assert not ran
+
+
+def test_block_inside_of_itself_is_two_events(memory: MemoryTransport) -> None:
+    """An object that is entered again before it is left is another event each time, each with its own entry."""
+    block = auditing("tweet.update", "U")
+    with block as outer:
+        with block as inner:
+            inner.metadata["which"] = "inner"
+        outer.metadata["which"] = "outer"
+
+    inside, around = memory.events
+    assert ("inner", "outer") == (inside.metadata["which"], around.metadata["which"])
+    assert (around.id, None) == (inside.parent_id, around.parent_id)
+    assert not current_entry()
+
+
+def test_tasks_that_share_a_block_are_each_an_event(memory: MemoryTransport) -> None:
+    """Whoever leaves a shared object first leaves its own entry, and is recorded with its own actor."""
+    block = auditing("tweet.update", "U")
+    turns = {"ada": asyncio.Event(), "bob": asyncio.Event()}
+
+    async def work(actor: str, awaited: str, done: str) -> None:
+        with audit_context(actor=actor):
+            async with block as entry:
+                entry.metadata["who"] = actor
+                turns[done].set()
+                await turns[awaited].wait()
+
+    async def main() -> None:
+        await asyncio.gather(work("ada", "bob", "ada"), work("bob", "ada", "bob"))
+
+    asyncio.run(main())
+
+    assert [("ada", "ada"), ("bob", "bob")] == sorted((each.actor_id, each.metadata["who"]) for each in memory.events)
+
+
+def test_block_left_in_another_context_is_recorded(memory: MemoryTransport) -> None:
+    """A generator that enters a block in one context and leaves it in another loses no event."""
+
+    def working() -> Iterator[None]:
+        with auditing("tweet.update", "U") as entry:
+            yield
+            entry.metadata["said"] = True
+
+    generator = working()
+    contextvars.copy_context().run(next, generator)
+    contextvars.copy_context().run(next, generator, None)
+
+    assert {"said": True} == only(memory).metadata
 
 
 def test_decorating_with_a_block_names_the_decorator() -> None:
