@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from auditkit.capture.additions import Additions, Watched
 from auditkit.capture.attribute import identified
 from auditkit.capture.call import CALL, Call
-from auditkit.event import Actor, Target
+from auditkit.errors import InvalidEventError
+from auditkit.event import Actor, Target, describe_kind
 from auditkit.snapshot import created, deleted, difference, look, snapshot
 from auditkit.snapshot.fields import NOT_OURS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
 
 class Entry:
@@ -85,9 +87,10 @@ class Entry:
         said = self._said("watch")
         if said is None:
             return
-        only = None if fields is None else frozenset(fields)
-        without = frozenset(exclude or ())
-        said.watched.append(Watched(state, look(state, fields=only, exclude=without), only, without))
+        choice = self._read("watch", lambda: (_names(fields, "fields"), _names(exclude, "exclude")))
+        if choice is not None:  # else none of it: more would be told than was meant
+            only, without = choice[0], choice[1] or frozenset()
+            said.watched.append(Watched(state, look(state, fields=only, exclude=without), only, without))
 
     def add_target(
         self,
@@ -134,7 +137,9 @@ class Entry:
             )
             return None
         if call.said is None:
-            call.said = Additions()
+            additions = Additions()
+            if call.said is None:  # now: meanwhile another thread or a signal handler may have said something
+                call.said = additions
         return call.said
 
     def _read(self, method: str, make: Callable[[], Any]) -> Any:
@@ -168,6 +173,16 @@ def stated_change(before: object, after: object) -> dict[str, Any]:
     if after is None:
         return deleted(snapshot(before))
     return difference(snapshot(before), snapshot(after))
+
+
+def _names(given: Iterable[str] | None, option: str) -> frozenset[str] | None:
+    """Return a choice of fields; one text alone is a mistake, and would be taken for its letters."""
+    if given is None:
+        return None
+    names = None if isinstance(given, str) or not isinstance(given, Iterable) else tuple(given)
+    if names is None or not all(isinstance(name, str) for name in names):
+        raise InvalidEventError(option, describe_kind(given), "several names, as a list of str")
+    return frozenset(names)
 
 
 def _target(target_id: object, name: str | None, kind: str | None) -> Target:

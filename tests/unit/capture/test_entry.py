@@ -19,6 +19,7 @@ from auditkit import (
     record,
     restored_context,
 )
+from auditkit.capture.additions import Additions
 from auditkit.transports import MemoryTransport
 from tests.unit.capture.builders import Refused, Tweet, only, troubles
 
@@ -287,8 +288,11 @@ def test_entry_that_comes_too_late_is_told(memory: MemoryTransport) -> None:
         lambda entry: entry.set_actor(None),
         lambda entry: entry.set_actor(object()),
         lambda entry: entry.add_target(object()),
+        lambda entry: entry.watch({"salary": 1}, exclude="salary"),
+        lambda entry: entry.watch({"salary": 1}, fields=5),
+        lambda entry: entry.watch({"salary": 1}, fields=["salary", []]),
     ],
-    ids=["float", "object", "no type", "no actor", "odd actor", "odd target"],
+    ids=["float", "object", "no type", "no actor", "odd actor", "odd target", "letters", "number", "odd name"],
 )
 def test_what_cannot_be_used_is_told(memory: MemoryTransport, say: Callable[[Any], None]) -> None:
     """A value that no event can take never breaks the application: it is counted, and the event goes without it."""
@@ -334,6 +338,23 @@ def test_threads_of_the_call_say_something_at_once(memory: MemoryTransport) -> N
             thread.join()
 
     assert {"", *(f"t{number}" for number in range(20))} == {each.target_id for each in memory.events}
+
+
+def test_signal_handler_says_something_while_the_first_is_said(
+    memory: MemoryTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is said while another's first word is taken in is kept beside it."""
+
+    def interrupted() -> Additions:
+        monkeypatch.undo()
+        current_entry().metadata["handler"] = 1
+        return Additions()
+
+    monkeypatch.setattr("auditkit.capture.entry.Additions", interrupted)
+    with auditing("tweet.update", "U") as entry:
+        entry.metadata["block"] = 2
+
+    assert {"handler": 1, "block": 2} == only(memory).metadata
 
 
 def test_tasks_have_their_own_entries(memory: MemoryTransport) -> None:
