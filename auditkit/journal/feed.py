@@ -198,9 +198,9 @@ class DiskFeed:
             self._remembered = remembered
             self._done.clear()
         self._contained(self._directory, sweep)
+        self._take_begun()  # what is begun from here on may not be listed, and stays to be taken below
         cursors_seen = files.listing(self._lanes / self._lane)
         found = {path.stem: path for path in files.listing(self._directory) if path.suffix in {OPEN, CLOSED}}
-        self._take_begun()
         self._waiting = deque(name for name, path in found.items() if self._is_to_claim(path, eager=eager))
         self._free = {name for name, path in found.items() if path.suffix == OPEN}
         self._done.intersection_update(found)

@@ -44,7 +44,7 @@ DEFAULTS = {"actor": "nobody", "group": "none", "location": "nowhere"}
 PATIENCE = 30.0  # seconds after which a worker that does not answer has failed
 MOST_WORKERS = 8
 LEAVE, FAIL = object(), object()  # end what was entered last; end it by raising
-HARMLESS = {"default", "no_scope", "late_entry", "unchanged"}
+HARMLESS = {"default", "no_scope", "scope_left_elsewhere", "late_entry", "unchanged"}
 TASKS, THREADS = 200, 8
 
 

@@ -307,6 +307,30 @@ def test_record_that_is_no_event_is_buried(audit: Path, reporter: Reporter, *, i
     assert expected == reporter.counts()
 
 
+def test_segment_begun_while_the_directory_is_listed(audit: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A segment that is begun just after a scan has listed the directory is delivered all the same."""
+    journal = open_journal(audit)
+    feed = journal.feed("lane", durable=True)
+    listing = files.listing
+    written: list[str] = []
+    listed: list[Path] = []
+
+    def list_then_begin(directory: Path) -> list[Path]:
+        found = list(listing(directory))
+        listed.append(directory)
+        if listed.count(audit / "journal") == 2:  # the first one sweeps
+            monkeypatch.setattr(files, "listing", listing)
+            written.extend(write(journal, 1))
+        return found
+
+    monkeypatch.setattr(files, "listing", list_then_begin)
+    feed.scan()
+    delivered = deliver_all(feed)
+
+    assert 1 == len(written)
+    assert written == delivered
+
+
 # ---------------------------------------------------------------------- what is not ours
 
 
