@@ -194,7 +194,3 @@ def _wrapper(function: Any) -> type[AuditedFunction]:
 def _is(test: Callable[[Any], bool], function: Any) -> bool:
     """Return whether a function, or the `__call__` of an object that is none, passes a test."""
     return test(function) or test(type(function).__call__)
-
-# A class's own annotations, made when somebody asks for them, would hide those of the function that is wrapped.
-for _kind in (AuditedFunction, *_WRAPPERS.values()):
-    type.__setattr__(_kind, "__annotations__", property(lambda self: self.__wrapped__.__annotations__))

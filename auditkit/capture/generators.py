@@ -7,7 +7,7 @@ is under way only while the generator runs: what its consumer does between two v
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from auditkit import _current
 from auditkit.capture.composition import ABANDONED
@@ -122,8 +122,7 @@ async def _abandoned(site: Site, call: Call, closing: BaseException) -> None:
 class AuditedGeneratorFunction(AuditedFunction):
     """A generator function whose calls are recorded: send, throw, close and what it returns are the function's."""
 
-    # Without an annotation: the class would have __annotations__, which would stand before the function's.
-    _runs = staticmethod(cast("Callable[[Site, Call, Any], AnyGenerator]", _running))
+    _runs: Callable[[Site, Call, Any], AnyGenerator] = staticmethod(_running)
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """Return a generator that runs the function's, and records the call."""

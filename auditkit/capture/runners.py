@@ -40,6 +40,11 @@ class AuditedFunction(wrapt.FunctionWrapper):  # type: ignore[type-arg]  # it wr
     holds is the one that is called, pickled and copied.
     """
 
+    def __init_subclass__(cls, **named: Any) -> None:
+        """Keep the class from having annotations of its own: see `_annotations`."""
+        super().__init_subclass__(**named)
+        type.__setattr__(cls, "__annotations__", _annotations)
+
     def __init__(self, site: Site) -> None:
         """Wrap the site's function."""
         super().__init__(site.wrapped, _unused)
@@ -98,6 +103,16 @@ class AuditedFunction(wrapt.FunctionWrapper):  # type: ignore[type-arg]  # it wr
     def __deepcopy__(self, memo: dict[int, Any]) -> AuditedFunction:
         """Return itself, as copying a function does."""
         return self
+
+
+def _annotate(audited: AuditedFunction, annotations: dict[str, Any]) -> None:
+    audited.__wrapped__.__annotations__ = annotations
+
+
+# What wrapt gives stands in a base class. A class of ours that is asked for its annotations would make some for
+# itself, empty ones, and these would hide those of every function from then on.
+_annotations: Final = property(lambda audited: audited.__wrapped__.__annotations__, _annotate)
+type.__setattr__(AuditedFunction, "__annotations__", _annotations)
 
 
 class AuditedCoroutineFunction(AuditedFunction):

@@ -19,6 +19,8 @@ from auditkit import audit_context, audited
 from tests.unit.capture.builders import Author, Refused, Tweet, only
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
     from auditkit.transports import MemoryTransport
 
 
@@ -454,3 +456,31 @@ def test_closed_coroutine_closes(memory: MemoryTransport) -> None:
     coroutine.close()
 
     assert {"outcome": "cancelled", "error": "GeneratorExit"} == only(memory).metadata
+
+
+def test_annotations_stay_the_functions_own() -> None:
+    """Somebody who asks a wrapper's class for its annotations, as documentation tools do, takes none from functions."""
+
+    def work(tweet: Tweet) -> str:
+        return tweet.id
+
+    async def later(tweet: Tweet) -> str:
+        return tweet.id
+
+    def stream(tweet: Tweet) -> Iterator[str]:
+        yield tweet.id
+
+    async def stream_later(tweet: Tweet) -> AsyncIterator[str]:
+        yield tweet.id
+
+    functions: list[Any] = [work, later, stream, stream_later]
+    for function in functions:
+        wrapper = audited("tweet.read", "R")(function)
+        for kind in type(wrapper).__mro__[:-1]:
+            assert kind.__annotations__ is not None
+        assert function.__annotations__ == wrapper.__annotations__
+        assert {"tweet", "return"} == {*wrapper.__annotations__}
+
+    wrapper = audited("tweet.read", "R")(work)
+    wrapper.__annotations__ = {"tweet": "Tweet"}
+    assert {"tweet": "Tweet"} == work.__annotations__ == wrapper.__annotations__
