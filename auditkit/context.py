@@ -392,11 +392,7 @@ class audit_context:  # noqa: N801  (used like a function, as contextlib.suppres
         if inspect.isasyncgenfunction(function):
             return _async_generator(function, self._begin)
         if inspect.isgeneratorfunction(function):
-
-            def inner_generator(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
-                return (yield from _resumed(functools.partial(function, *args, **kwargs), self._begin()))
-
-            return inner_generator
+            return _generator(function, self._begin)
         if inspect.iscoroutinefunction(function):
 
             async def inner_coroutine(*args: Any, **kwargs: Any) -> Any:
@@ -442,42 +438,43 @@ def _made_in(scope: Scope, make: Callable[[], Any]) -> Any:
         _leave(token)
 
 
-def _resumed(make: Callable[[], Generator[Any, Any, Any]], scope: Scope) -> Generator[Any, Any, Any]:
-    """Run a generator with a scope that is there only while it is made and while it runs."""
-    generator = _made_in(scope, make)
-    inside: Scope | None = scope  # where it is: it may enter scopes of its own, and yield inside them
-    resume: Callable[[], Any] = functools.partial(next, generator)
-    while True:
-        token = _SCOPE.set(inside)
-        try:
-            value = resume()
-        except StopIteration as stop:
-            return stop.value
-        finally:
-            inside = _SCOPE.get()
-            _SCOPE.reset(token)
-        try:
-            sent = yield value
-        except GeneratorExit:
+def _generator(
+    function: Callable[..., Generator[Any, Any, Any]], begin: Callable[[], Scope]
+) -> Callable[..., Generator[Any, Any, Any]]:
+    """Return a generator function that runs another with a scope that is there only while it is made and while it runs.
+
+    All in one body: ``yield from`` would close where it is thrown a GeneratorExit.
+    """
+
+    def inner(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
+        scope = begin()
+        generator = _made_in(scope, functools.partial(function, *args, **kwargs))
+        inside: Scope | None = scope  # where it is: it may enter scopes of its own, and yield inside them
+        resume: Callable[[], Any] = functools.partial(next, generator)
+        while True:
             token = _SCOPE.set(inside)
             try:
-                generator.close()
+                value = resume()
+            except StopIteration as stop:
+                return stop.value
             finally:
+                inside = _SCOPE.get()
                 _SCOPE.reset(token)
-            raise
-        except BaseException as error:  # noqa: BLE001  (thrown in: it belongs to the generator inside)
-            resume = functools.partial(generator.throw, error)
-        else:
-            resume = functools.partial(generator.send, sent)
+                del resume  # an exception that was thrown in leads to this frame: a circle, if it were kept here
+            try:
+                sent = yield value
+            except BaseException as error:  # noqa: BLE001  (thrown in, also to close it: it belongs to the one inside)
+                resume = functools.partial(generator.throw, error)
+            else:
+                resume = functools.partial(generator.send, sent)
+
+    return inner
 
 
 def _async_generator(
     function: Callable[..., AsyncGenerator[Any, Any]], begin: Callable[[], Scope]
 ) -> Callable[..., AsyncGenerator[Any, Any]]:
-    """Return an async generator function that runs another with a scope that is there only while it runs.
-
-    All in one body: ``yield from`` does not exist here, and ``isasyncgenfunction`` must stay true.
-    """
+    """Return an async generator function that runs another as `_generator` does."""
 
     async def inner(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
         scope = begin()
@@ -493,16 +490,10 @@ def _async_generator(
             finally:
                 inside = _SCOPE.get()
                 _leave(token)
+                del resume
             try:
                 sent = yield value
-            except GeneratorExit:
-                token = _SCOPE.set(inside)
-                try:
-                    await generator.aclose()
-                finally:
-                    _leave(token)
-                raise
-            except BaseException as error:  # noqa: BLE001  (thrown in: it belongs to the generator inside)
+            except BaseException as error:  # noqa: BLE001  (as above)
                 resume = functools.partial(generator.athrow, error)
             else:
                 resume = functools.partial(generator.asend, sent)

@@ -6,7 +6,9 @@ import asyncio
 import gc
 import sys
 import threading
+import weakref
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from contextvars import copy_context
 from functools import partial
 from itertools import count
@@ -568,3 +570,67 @@ def test_metadata_is_the_merge_of_all_that_was_said(said: list[tuple[bool, bool,
     finally:
         for scope in reversed(scopes):
             scope.__exit__(None, None, None)
+
+
+class Thrown(Exception):  # noqa: N818  (it reads as what happened)
+    """Be what is thrown into a generator."""
+
+
+@pytest.mark.parametrize("kind", [GeneratorExit, Thrown])
+def test_generator_is_given_the_very_exception_that_is_thrown(kind: type[BaseException]) -> None:
+    """What is thrown in reaches the generator as it is, also what asks it to end, and it may answer."""
+    error = kind()
+
+    @audit_context(group="g")
+    def walk() -> Iterator[Any]:
+        try:
+            yield 1
+        except kind as caught:
+            yield caught, current_context().group
+
+    generator: Any = walk()
+    next(generator)
+
+    assert (error, "g") == generator.throw(error)
+
+
+@pytest.mark.parametrize("kind", [GeneratorExit, Thrown])
+def test_async_generator_is_given_the_very_exception_that_is_thrown(kind: type[BaseException]) -> None:
+    """The same for async generators."""
+    error = kind()
+
+    @audit_context(group="g")
+    async def walk() -> AsyncIterator[Any]:
+        try:
+            yield 1
+        except kind as caught:
+            yield caught, current_context().group
+
+    async def main() -> Any:
+        generator: Any = walk()
+        await anext(generator)
+        return await generator.athrow(error)
+
+    assert (error, "g") == asyncio.run(main())
+
+
+def test_exception_thrown_into_a_generator_is_not_kept() -> None:
+    """While a generator waits after it has caught what was thrown in, nothing of ours keeps that alive."""
+
+    @audit_context(group="g")
+    def walk() -> Iterator[int]:
+        with suppress(Thrown):
+            yield 1
+        yield 2
+
+    generator: Any = walk()
+    next(generator)
+    thrown = Thrown()
+    gone = weakref.ref(thrown)
+    gc.disable()
+    try:
+        generator.throw(thrown)
+        del thrown
+        assert gone() is None
+    finally:
+        gc.enable()
