@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from auditkit import _current
 from auditkit.capture.composition import ABANDONED
-from auditkit.capture.runners import AuditedFunction, fetch_after, get_call, leave, record_raised, set_call
+from auditkit.capture.runners import (
+    AuditedFunction,
+    get_call,
+    leave,
+    named_as,
+    record_raised,
+    record_returned,
+    set_call,
+)
 from auditkit.context import current_scope
 
 if TYPE_CHECKING:
@@ -83,7 +91,7 @@ async def _running_async(site: Site, call: Call, generator: AsyncGenerator[Any, 
             values.append(await resume())
         except StopAsyncIteration:
             leave(token)
-            await (_abandoned(site, call, GeneratorExit()) if closing else _ended(site, call))
+            await (_abandoned(site, call, GeneratorExit()) if closing else record_returned(site, call))
             return
         except BaseException as error:
             leave(token)
@@ -105,14 +113,6 @@ async def _running_async(site: Site, call: Call, generator: AsyncGenerator[Any, 
             del sent
 
 
-async def _ended(site: Site, call: Call) -> None:
-    if site.declared.awaits:
-        await fetch_after(site, call)
-    site.returned(call)
-    if call.trail.syncs_each:
-        await site.asettle(call.trail)
-
-
 async def _abandoned(site: Site, call: Call, closing: BaseException) -> None:
     """Record that an async generator was closed by its consumer, and so not run to its end."""
     if site.raised(call, closing, unfinished=ABANDONED) and call.trail.syncs_each:
@@ -131,10 +131,7 @@ class AuditedGeneratorFunction(AuditedFunction):
         if not trail.enabled or (scope is not None and scope.suppressing):
             return site.wrapped(*args, **kwargs)
         inner = site.wrapped(*args, **kwargs)  # first: arguments that it does not take are no call
-        outer = self._runs(site, site.begin(trail, scope, args, kwargs), inner)
-        for name in ("__name__", "__qualname__"):
-            setattr(outer, name, getattr(inner, name))
-        return outer
+        return named_as(inner, self._runs(site, site.begin(trail, scope, args, kwargs), inner))
 
 
 class AuditedAsyncGeneratorFunction(AuditedGeneratorFunction):

@@ -10,7 +10,7 @@ from contextlib import suppress
 from functools import partial
 from pickle import PicklingError
 from types import CoroutineType, MethodType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import wrapt
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from auditkit.capture.call import Call
     from auditkit.capture.site import Site
+
+Made = TypeVar("Made")
 
 get_call = CALL.get
 set_call, _reset_call = CALL.set, CALL.reset  # bound once: the hot path calls them on every audited call
@@ -150,18 +152,14 @@ def _finishing(site: Site, call: Call, coroutine: CoroutineType[Any, Any, Any]) 
             await record_raised(site, call, error)
             raise
         leave(token)
-        site.returned(call)
-        if call.trail.syncs_each:
-            await site.asettle(call.trail, result)
+        await record_returned(site, call)
         return result
 
-    for name in ("__name__", "__qualname__"):
-        setattr(finish, name, getattr(coroutine, name))
-    return finish()
+    return named_as(coroutine, finish)()
 
 
 def _awaiting(site: Site) -> Callable[[tuple[Any, ...], dict[str, Any]], Coroutine[Any, Any, Any]]:
-    """Return what makes the coroutines of a site: they go by its function's name, in a task's repr and in warnings."""
+    """Return what makes the coroutines of a site."""
     wrapped, awaits = site.wrapped, site.declared.awaits
 
     async def run(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -179,26 +177,25 @@ def _awaiting(site: Site) -> Callable[[tuple[Any, ...], dict[str, Any]], Corouti
             await record_raised(site, call, error)
             raise
         leave(token)
-        if awaits:
-            await fetch_after(site, call)
-        site.returned(call)
-        if trail.syncs_each:
-            await site.asettle(trail, result)
+        await record_returned(site, call)
         return result
 
-    for name in ("__name__", "__qualname__"):
-        setattr(run, name, getattr(wrapped, name, getattr(run, name)))
-    return run
+    return named_as(wrapped, run)
 
 
-async def fetch_after(site: Site, call: Call) -> None:
-    """Ask what is read of a call that returned; one that is cancelled meanwhile has been done, and is recorded."""
-    try:
-        await fetch(call, early=False)
-    except BaseException:
-        with suppress(RecordingFailed):  # who stops us must not be kept waiting for another exception
-            site.returned(call)
-        raise
+async def record_returned(site: Site, call: Call) -> None:
+    """Record that a coroutine, or an async generator, has come to its end."""
+    trail, result = call.trail, call.result
+    if site.declared.awaits:
+        try:
+            await fetch(call, early=False)
+        except BaseException:  # one that is cancelled meanwhile has been done, and is recorded
+            with suppress(RecordingFailed):  # who stops us must not be kept waiting for another exception
+                site.returned(call)
+            raise
+    site.returned(call)
+    if trail.syncs_each:
+        await site.asettle(trail, result)
 
 
 async def record_raised(site: Site, call: Call, error: BaseException) -> None:
@@ -215,6 +212,13 @@ async def record_raised(site: Site, call: Call, error: BaseException) -> None:
         recorded = site.raised(call, error, unfinished=unfinished)
     if recorded and trail.syncs_each and not closed:
         await site.asettle(trail, error=error)
+
+
+def named_as(original: Any, made: Made) -> Made:
+    """Return what was made in place of another, by that one's name: so it is told in a task's repr and in warnings."""
+    for name in ("__name__", "__qualname__"):
+        setattr(made, name, getattr(original, name, getattr(made, name)))
+    return made
 
 
 def _unused(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
