@@ -14,7 +14,7 @@ from auditkit.clock import new_id
 from auditkit.draft import Draft, Scene
 from auditkit.errors import InvalidEventError
 from auditkit.event import Actor, Target, describe_kind, text_id
-from auditkit.snapshot import CAPTURE, Unknown, as_snapshot, changes_since, created, deleted, look, snapshot
+from auditkit.snapshot import CAPTURE, Unknown, as_snapshot, changes_since, created, deleted, difference, look, snapshot
 from auditkit.snapshot.fields import NOT_OURS
 
 if TYPE_CHECKING:
@@ -282,6 +282,15 @@ def _changes(call: Call) -> dict[str, Any]:
     if not changes and declared.action_type == "U" and call.said is None:
         call.trail.note_unchanged(declared.action)
     return changes
+
+
+def stated_change(before: object, after: object) -> dict[str, Any]:
+    """Return what two states tell, under the names they have in metadata; None is no state."""
+    if before is None:
+        return {} if after is None else created(snapshot(after))
+    if after is None:
+        return deleted(snapshot(before))
+    return difference(snapshot(before), snapshot(after))
 
 
 def _stated(call: Call) -> dict[str, Any]:

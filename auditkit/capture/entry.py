@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 from auditkit.capture.additions import Additions, Watched
 from auditkit.capture.attribute import identified
 from auditkit.capture.call import CALL, Call
+from auditkit.capture.composition import stated_change
 from auditkit.errors import InvalidEventError
 from auditkit.event import Actor, Target, describe_kind
-from auditkit.snapshot import created, deleted, difference, look, snapshot
+from auditkit.snapshot import look
 from auditkit.snapshot.fields import NOT_OURS
 
 if TYPE_CHECKING:
@@ -164,15 +165,6 @@ def current_entry() -> Entry:
     """
     call = CALL.get()
     return Entry(call) if type(call) is Call else _INERT  # a restored parent is a Call of which only the id is known
-
-
-def stated_change(before: object, after: object) -> dict[str, Any]:
-    """Return what two states tell, under the names they have in metadata; None is no state."""
-    if before is None:
-        return {} if after is None else created(snapshot(after))
-    if after is None:
-        return deleted(snapshot(before))
-    return difference(snapshot(before), snapshot(after))
 
 
 def _names(given: Iterable[str] | None, option: str) -> frozenset[str] | None:

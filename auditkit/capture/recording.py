@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict, Unpack
 from auditkit import _current
 from auditkit.capture.attribute import identified
 from auditkit.capture.call import CALL
-from auditkit.capture.composition import merged, overlaid
-from auditkit.capture.entry import stated_change
+from auditkit.capture.composition import merged, overlaid, stated_change
 from auditkit.clock import new_id
 from auditkit.context import current_scope
 from auditkit.encoding import draft_of
