@@ -282,18 +282,18 @@ def _with_principal(metadata: Mapping[str, MetadataValue], principal: Actor | No
     return {"on_behalf_of_id": principal.id, "on_behalf_of_name": principal.name, **metadata}
 
 
-_SCOPE: ContextVar[Scope | None] = ContextVar("auditkit_scope", default=None)
-current_scope = _SCOPE.get  # bound once: the hot path calls it on every audited call
+SCOPE: ContextVar[Scope | None] = ContextVar("auditkit_scope", default=None)
+current_scope = SCOPE.get  # bound once: the hot path calls it on every audited call
 
 
 @contextmanager
 def suppressed() -> Iterator[None]:
     """Audit nothing inside: auditkit's own threads run in it, so that a transport cannot feed itself."""
-    token = _SCOPE.set(Scope(None, {}, suppressing=True))
+    token = SCOPE.set(Scope(None, {}, suppressing=True))
     try:
         yield
     finally:
-        _SCOPE.reset(token)
+        SCOPE.reset(token)
 
 
 class audit_context:  # noqa: N801  (used like a function, as contextlib.suppress is)
@@ -344,21 +344,21 @@ class audit_context:  # noqa: N801  (used like a function, as contextlib.suppres
         self._inherit = inherit
 
     def _begin(self) -> Scope:
-        around = _SCOPE.get()
+        around = SCOPE.get()
         suppressing = around is not None and around.suppressing
         return Scope(around if self._inherit else None, self._given, suppressing=suppressing)
 
     def __enter__(self) -> None:
         """Enter a new scope."""
         scope = self._begin()
-        scope.entry = (self, _SCOPE.set(scope))
+        scope.entry = (self, SCOPE.set(scope))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Leave the scope; the one around is back, whatever happened inside."""
         # Threads and tasks may share this object: what they share holds nothing of an entry, the scope does.
-        inside = scope = _SCOPE.get()
+        inside = scope = SCOPE.get()
         while scope is not None and (scope.entry is None or scope.entry[0] is not self):
             scope = scope.around()
         if scope is None or scope.entry is None:
@@ -367,9 +367,9 @@ class audit_context:  # noqa: N801  (used like a function, as contextlib.suppres
         if scope is not inside:  # one inside of it was left elsewhere, and goes with it
             _tell_elsewhere()
         try:
-            _SCOPE.reset(scope.entry[1])
+            SCOPE.reset(scope.entry[1])
         except (ValueError, RuntimeError):  # in a copy of the context it was entered in; left there already
-            _SCOPE.set(scope.around())
+            SCOPE.set(scope.around())
             _tell_elsewhere()
 
     async def __aenter__(self) -> None:
@@ -396,7 +396,7 @@ class audit_context:  # noqa: N801  (used like a function, as contextlib.suppres
         if inspect.iscoroutinefunction(function):
 
             async def inner_coroutine(*args: Any, **kwargs: Any) -> Any:
-                token = _SCOPE.set(self._begin())
+                token = SCOPE.set(self._begin())
                 try:
                     return await function(*args, **kwargs)
                 finally:
@@ -405,7 +405,7 @@ class audit_context:  # noqa: N801  (used like a function, as contextlib.suppres
             return inner_coroutine
 
         def inner(*args: Any, **kwargs: Any) -> Any:
-            token = _SCOPE.set(self._begin())
+            token = SCOPE.set(self._begin())
             try:
                 return function(*args, **kwargs)
             finally:
@@ -416,7 +416,7 @@ class audit_context:  # noqa: N801  (used like a function, as contextlib.suppres
 
 def _leave(token: Token[Scope | None]) -> None:
     try:
-        _SCOPE.reset(token)
+        SCOPE.reset(token)
     except ValueError:
         _tell_elsewhere()
 
@@ -431,7 +431,7 @@ def _tell_elsewhere() -> None:
 
 def _made_in(scope: Scope, make: Callable[[], Any]) -> Any:
     """Return a generator that is made inside of a scope: an audited one begins its call then."""
-    token = _SCOPE.set(scope)
+    token = SCOPE.set(scope)
     try:
         return make()
     finally:
@@ -452,14 +452,14 @@ def _generator(
         inside: Scope | None = scope  # where it is: it may enter scopes of its own, and yield inside them
         resume: Callable[[], Any] = functools.partial(next, generator)
         while True:
-            token = _SCOPE.set(inside)
+            token = SCOPE.set(inside)
             try:
                 value = resume()
             except StopIteration as stop:
                 return stop.value
             finally:
-                inside = _SCOPE.get()
-                _SCOPE.reset(token)
+                inside = SCOPE.get()
+                SCOPE.reset(token)
                 del resume  # an exception that was thrown in leads to this frame: a circle, if it were kept here
             try:
                 sent = yield value
@@ -482,13 +482,13 @@ def _async_generator(
         inside: Scope | None = scope  # where it is, as above
         resume: Callable[[], Any] = functools.partial(generator.asend, None)
         while True:
-            token = _SCOPE.set(inside)
+            token = SCOPE.set(inside)
             try:
                 value = await resume()
             except StopAsyncIteration:
                 return
             finally:
-                inside = _SCOPE.get()
+                inside = SCOPE.get()
                 _leave(token)
                 del resume
             try:
@@ -516,7 +516,7 @@ def bind_context(  # noqa: PLR0913  (the fields of a context, by name)
     threads that share the scope share what is bound in it. Outside any scope it does nothing but count and
     log the mistake.
     """
-    scope = _SCOPE.get()
+    scope = SCOPE.get()
     if scope is None:
         _current.reporter.report(
             "no_scope", "bind_context was called outside any audit_context; enter one in the middleware", cause="bind"
@@ -539,5 +539,5 @@ def current_context() -> Context:
 
     Outside any scope every field is None.
     """
-    scope = _SCOPE.get()
+    scope = SCOPE.get()
     return Context() if scope is None else scope.view()

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from auditkit.capture.call import CALL
-from auditkit.context import _SCOPE
+from auditkit.context import SCOPE
 from auditkit.errors import AuditDefinitionError
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def carry_context(function: Callable[Arguments, Result]) -> Callable[Arguments, 
 
     Thread-safety: may be called from many threads and tasks at once.
     """
-    return within(function, functools.partial(_there, _SCOPE.get(), CALL.get()), "carry_context()")
+    return within(function, functools.partial(_there, SCOPE.get(), CALL.get()), "carry_context()")
 
 
 def within(
@@ -87,11 +87,11 @@ def _is(test: Callable[[Any], bool], function: Any) -> bool:
 
 @contextmanager
 def _there(scope: Scope | None, call: Call | None) -> Iterator[None]:
-    here = _SCOPE.get()
+    here = SCOPE.get()
     if here is not None and here.suppressing:  # auditkit's own thread calls it: a transport must not feed itself
         yield
         return
-    scope_token, call_token = _SCOPE.set(scope), CALL.set(call)
+    scope_token, call_token = SCOPE.set(scope), CALL.set(call)
     try:
         yield
     finally:
@@ -100,4 +100,4 @@ def _there(scope: Scope | None, call: Call | None) -> Iterator[None]:
         with suppress(ValueError):
             CALL.reset(call_token)
         with suppress(ValueError):
-            _SCOPE.reset(scope_token)
+            SCOPE.reset(scope_token)

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from auditkit.errors import ContextRefused, InvalidEventError
-from auditkit.event import check_id, check_metadata, whole_text
+from auditkit.event import check_id, check_metadata, describe_kind, whole_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -59,7 +59,7 @@ def opened(data: object, keys: Sequence[bytes]) -> dict[str, Any]:
             nothing of it.
     """
     if not isinstance(data, dict):
-        raise ContextRefused("shape", f"it must be the dict of export_context(), got {_kind(data)}")
+        raise ContextRefused("shape", f"it must be the dict of export_context(), got {describe_kind(data)}")
     version = data.get(_VERSION)
     if type(version) is not int or version != VERSION:
         raise ContextRefused("version", f"this auditkit reads version {VERSION}, and it has another or none")
@@ -100,14 +100,10 @@ def _digest(fields: Mapping[str, Any], key: bytes) -> str:
     return hmac.new(key, _canonical(fields), hashlib.sha256).hexdigest()
 
 
-def _kind(value: object) -> str:
-    return "nothing" if value is None else f"a value of type {type(value).__name__}"
-
-
 def _text(name: str, given: object) -> str:
     if isinstance(given, str) and given:
         return whole_text(given)
-    raise ContextRefused("shape", f"its {name} must be a non-empty str, got {_kind(given)}")
+    raise ContextRefused("shape", f"its {name} must be a non-empty str, got {describe_kind(given)}")
 
 
 def _party(name: str, given: object) -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from auditkit import _current
 from auditkit.clock import new_id
-from auditkit.context import _SCOPE, audit_context, bind_context, current_scope
+from auditkit.context import SCOPE, audit_context, bind_context, current_scope
 from auditkit.errors import ConfigurationError
 from auditkit.event import describe
 from auditkit.middleware.address import Proxies
@@ -44,17 +44,17 @@ class Place:
 
     def __enter__(self) -> None:
         """Go where the application is."""
-        self._token = _SCOPE.set(self._inside)
+        self._token = SCOPE.set(self._inside)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Remember where it is, and be back where its server was."""
-        self._inside = _SCOPE.get()
+        self._inside = SCOPE.get()
         # A coroutine that was begun in one context may be thrown away in another: the one it began in is left by
         # itself.
         with suppress(ValueError):
-            _SCOPE.reset(self._token)
+            SCOPE.reset(self._token)
 
 
 class Edge(Generic[Carrier]):

@@ -286,4 +286,4 @@ def test_refusal_is_an_audit_error_that_pickles() -> None:
 
     assert isinstance(error, AuditError)
     assert (str(error), "shape", error.text) == (str(copy), copy.reason, copy.text)
-    assert "an exported context was refused: it must be the dict of export_context(), got nothing" == str(error)
+    assert "an exported context was refused: it must be the dict of export_context(), got None" == str(error)
