@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, TypeVar
 
 from auditkit.capture.declaration import Statement, declare
 from auditkit.capture.generators import AuditedAsyncGeneratorFunction, AuditedGeneratorFunction
+from auditkit.capture.origin import is_kind
 from auditkit.capture.registry import register
 from auditkit.capture.runners import AuditedCoroutineFunction, AuditedFunction
 from auditkit.capture.site import Site
@@ -188,9 +189,4 @@ def _wrapper(function: Any) -> type[AuditedFunction]:
         kind = type(function).__name__
         below = f"; decorate the function that the {kind} is made of" if hasattr(type(function), "__get__") else ""
         raise AuditDefinitionError(f"audited() takes a function, got a value of type {kind}{below}")
-    return next((wrapper for test, wrapper in _WRAPPERS.items() if _is(test, function)), AuditedFunction)
-
-
-def _is(test: Callable[[Any], bool], function: Any) -> bool:
-    """Return whether a function, or the `__call__` of an object that is none, passes a test."""
-    return test(function) or test(type(function).__call__)
+    return next((wrapper for test, wrapper in _WRAPPERS.items() if is_kind(test, function)), AuditedFunction)

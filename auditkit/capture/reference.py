@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol
 
 from auditkit.capture.annotations import check_segments, class_of
 from auditkit.capture.attribute import WAYS, NotLoaded
+from auditkit.capture.origin import is_kind
 from auditkit.errors import AuditDefinitionError
 
 
@@ -34,11 +35,7 @@ _LATE: Final = ("result", "error")
 _EMPTY: Final = inspect.Parameter.empty
 
 
-_ASYNCHRONOUS: Final = (
-    inspect.iscoroutinefunction,
-    inspect.isasyncgenfunction,
-    lambda function: inspect.iscoroutinefunction(type(function).__call__),
-)
+_ASYNCHRONOUS: Final = (inspect.iscoroutinefunction, inspect.isasyncgenfunction)
 
 
 class Unavailable(LookupError):  # noqa: N818  (a state of the call, not a fault)
@@ -87,7 +84,7 @@ class Parameters:
         """Read the signature once."""
         self.name = getattr(function, "__qualname__", repr(type(function)))
         self.title = f"audited() of {self.name}"
-        self.awaits = any(is_kind(function) for is_kind in _ASYNCHRONOUS)
+        self.awaits = any(is_kind(test, function) for test in _ASYNCHRONOUS)
         self._namespace = getattr(function, "__globals__", {})
         try:
             signature = inspect.signature(function)

@@ -124,13 +124,7 @@ def _add_log(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     place = log.add_mutually_exclusive_group()
-    place.add_argument(
-        "directory",
-        nargs="?",
-        metavar="DIRECTORY",
-        type=_name,
-        help="the audit directory (default: $AUDITKIT_DIRECTORY, or audit)",
-    )
+    _add_directory(place)
     place.add_argument("--directory", dest="named", metavar="DIR", type=_name, help="the same, as demo takes it")
     log.add_argument("--actor", metavar="NAME", help="only what this actor did: an id, or a name in any case")
     log.add_argument("--action", metavar="ACTION", help="only this action; * stands for any text: 'invoice.*'")
@@ -157,13 +151,7 @@ def _add_verify(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         epilog=_VERIFY_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    verify.add_argument(
-        "directory",
-        nargs="?",
-        metavar="DIRECTORY",
-        type=_name,
-        help="the audit directory (default: $AUDITKIT_DIRECTORY, or audit)",
-    )
+    _add_directory(verify)
     verify.add_argument("--json", action="store_true", help="print one JSON object")
 
 
@@ -204,6 +192,16 @@ def _add_uncovered(commands: argparse._SubParsersAction[argparse.ArgumentParser]
         help="leave out functions whose full name matches; * stands for any text; may be given again",
     )
     uncovered.add_argument("--json", action="store_true", help="print a JSON list of function, file and line")
+
+
+def _add_directory(place: argparse._ActionsContainer) -> None:
+    place.add_argument(
+        "directory",
+        nargs="?",
+        metavar="DIRECTORY",
+        type=_name,
+        help="the audit directory (default: $AUDITKIT_DIRECTORY, or audit)",
+    )
 
 
 def _add_modules(parser: argparse.ArgumentParser) -> None:

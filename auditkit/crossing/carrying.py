@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from auditkit.capture.call import CALL
+from auditkit.capture.origin import is_kind
 from auditkit.context import SCOPE
 from auditkit.errors import AuditDefinitionError
 
@@ -56,13 +57,13 @@ def within(
     """
     if not callable(function):
         raise AuditDefinitionError(f"{asked} takes a function, got a value of type {type(function).__name__}")
-    if _is(inspect.isgeneratorfunction, function) or _is(inspect.isasyncgenfunction, function):
+    if is_kind(inspect.isgeneratorfunction, function) or is_kind(inspect.isasyncgenfunction, function):
         name = getattr(function, "__qualname__", type(function).__qualname__)
         raise AuditDefinitionError(
             f"{asked} takes a plain or a coroutine function, and {name} makes generators, which run after it has "
             "returned; give the function that consumes them"
         )
-    if _is(inspect.iscoroutinefunction, function):
+    if is_kind(inspect.iscoroutinefunction, function):
         awaited: Callable[..., Any] = function
 
         @functools.wraps(function)
@@ -78,11 +79,6 @@ def within(
             return function(*args, **kwargs)
 
     return inner
-
-
-def _is(test: Callable[[Any], bool], function: Any) -> bool:
-    """Return whether a function, or the `__call__` of an object that is none, passes a test."""
-    return test(function) or test(type(function).__call__)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from auditkit import _current
+from auditkit.capture.origin import is_kind
 from auditkit.clock import new_id
 from auditkit.context import SCOPE, audit_context, bind_context, current_scope
 from auditkit.errors import ConfigurationError
@@ -134,7 +135,7 @@ def _checked(name: str, function: Callable[[Carrier], object] | None) -> Callabl
             f"{name} must be a callable that takes the request, got {describe(function)}; "
             f"what is the same for every request is said by configure() or audit_context"
         )
-    if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__):
+    if is_kind(inspect.iscoroutinefunction, function):
         raise ConfigurationError(
             f"{name} must be a plain callable, got an async one: an event cannot wait for it; "
             f"call bind_context({name}=...) where the request is authenticated"
