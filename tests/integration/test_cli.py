@@ -18,6 +18,7 @@ import pytest
 from auditkit import AuditTrail, Event
 from auditkit.testing import WorkOSDouble
 from auditkit.transports import WorkOSTransport
+from tests.unmeasured import unmeasured
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,12 +69,8 @@ def end(process: subprocess.Popen[str]) -> None:
 
 @contextmanager
 def running(*command: str) -> Iterator[subprocess.Popen[str]]:
-    """Start a command whose output is read as it comes; whatever happens, it does not outlive the test.
-
-    It is not measured by coverage, which an interrupt can leave waiting for its own lock for ever.
-    """
-    unmeasured = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=unmeasured)
+    """Start a command whose output is read as it comes; whatever happens, it does not outlive the test."""
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=unmeasured())
     try:
         yield process
     finally:

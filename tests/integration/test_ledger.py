@@ -15,6 +15,7 @@ import pytest
 
 from auditkit.ledger import LedgerReader, LedgerWriter, ledger_path, verify
 from tests.unit.ledger.builders import EventfulClock, event_of
+from tests.unmeasured import unmeasured
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -114,7 +115,7 @@ writer.send([event_of(number) for number in range(400)])
 
 def start(script: str, directory: Path, *arguments: object) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-c", PRELUDE + script, str(directory), *map(str, arguments)]
-    return subprocess.Popen(command, stdin=subprocess.PIPE)
+    return subprocess.Popen(command, stdin=subprocess.PIPE, env=unmeasured() if script is FORKS else None)
 
 
 def run(script: str, directory: Path, *arguments: object) -> int:

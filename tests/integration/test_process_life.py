@@ -16,6 +16,7 @@ import pytest
 from auditkit import AuditTrail
 from auditkit.testing import WorkOSDouble
 from auditkit.transports import WorkOSTransport
+from tests.unmeasured import unmeasured
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -120,6 +121,7 @@ def run(workos: WorkOSDouble, tmp_path: Path) -> Iterator[Callable[..., Child]]:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
+                env=unmeasured() if "os.fork" in script else None,
             )
             stack.callback(_reap, process)
             return Child(process)
