@@ -1,6 +1,6 @@
 """Measure the WorkOS lane beside a bare loop over `httpx.HTTPTransport`, both over one connection.
 
-``python tests/benchmarks/bench_delivery.py [--rounds 9] [--events 1500] [--delay-ms 0] [--concurrency 1]``
+``python -m tests.benchmarks.bench_delivery [--rounds 9] [--events 1500] [--delay-ms 0] [--concurrency 1]``
 
 Each round drains a journal of recorded events through a lane, then sends the same bodies by the bare loop, to
 the same server in a process of its own; the order alternates. What counts is the ratio of the medians: the
@@ -11,22 +11,15 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
 
 import httpx
 
 from auditkit import AuditTrail, Event
 from auditkit.transports import WorkOSTransport
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from tests.benchmarks.servers import serving
 
 KEY = "sk_benchmark"
 
@@ -36,23 +29,6 @@ def an_event() -> Event:
         "user_1", "tweet.update", "U", "user@email.com", "user_1", "tweet_5", "tweet_5", "1.1.1.1",
         metadata={"body_was": "What time is the event", "body": "What time is the event?"},
     )  # fmt: skip
-
-
-@contextmanager
-def server(delay_ms: float) -> Iterator[str]:
-    """Run the loopback server, and give its URL."""
-    script = Path(__file__).with_name("loopback_server.py")
-    process = subprocess.Popen(
-        [sys.executable, str(script), "--delay-ms", str(delay_ms)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    try:
-        yield f"http://127.0.0.1:{int(process.stdout.readline())}"
-    finally:
-        process.stdin.close()
-        process.wait()
-        process.stdout.close()
 
 
 def lane(url: str, events: list[Event], concurrency: int) -> float:
@@ -104,7 +80,7 @@ def main() -> None:
     given = parser.parse_args()
     lanes: list[float] = []
     bares: list[float] = []
-    with server(given.delay_ms) as url:
+    with serving("loopback_server.py", "--delay-ms", str(given.delay_ms)) as url:
         for number in range(-1, given.rounds):  # the first warms up, and is not counted
             events = [an_event() for _ in range(given.events)]
             for measure, rates in ((lane, lanes), (bare, bares))[:: 1 if number % 2 else -1]:

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def serving(script: str) -> Iterator[str]:
+def serving(script: str, *words: str) -> Iterator[str]:
     """Run a script of this folder that prints its port and ends when its input does; give its URL."""
-    command = [sys.executable, str(Path(__file__).with_name(script))]
+    command = [sys.executable, str(Path(__file__).with_name(script)), *words]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
         assert process.stdout is not None
