@@ -232,7 +232,7 @@ def test_living_writers_own_lane_comes_first(audit: Path, players: ExitStack) ->
 def test_signal_handler_that_records_loses_nothing(audit: Path, players: ExitStack) -> None:
     """A handler that records and settles wherever it interrupts a recording thread neither deadlocks nor loses."""
     player = players.enter_context(Player(audit, traced=False))
-    written, handled = player("interrupt_by_recording", 200)
+    written, handled = player("interrupt_by_recording", 100)
     player("rest")
 
     assert sorted(written + handled) == sorted(deliver_all(lane(audit)))
