@@ -14,7 +14,7 @@ from auditkit import files
 from auditkit.encoding import MAX_RECORD, encode, wire_time
 from auditkit.errors import JournalError, JournalFull, JournalUnavailable
 from auditkit.journal import frames
-from auditkit.journal.feed import DiskFeed
+from auditkit.journal.feed import DiskFeed, remember
 from auditkit.journal.growth import Growth
 from auditkit.journal.segment import NO_ROOM, Segment
 
@@ -409,12 +409,31 @@ class DiskJournal:
         Raises:
             JournalUnavailable: The lane's directory cannot be made.
         """
-        feed = DiskFeed(self._root, lane, durable=durable, keys=self._keys, reporter=self._reporter, clock=self._clock)
+        feed = self._feed(lane, durable=durable)
         with self._lock:
             self._feeds = [*(each for each in self._feeds if not each.closed), feed]
             if self._segment is not None:
                 feed.begun(self._segment.name)
         return feed
+
+    def follow(self, lane: str) -> DiskFeed:
+        """Return the way of a durable lane that other processes work: it may be asked, and takes nothing.
+
+        Raises:
+            JournalUnavailable: The lane's directory cannot be made.
+        """
+        return self._feed(lane, durable=True)
+
+    def _feed(self, lane: str, *, durable: bool) -> DiskFeed:
+        return DiskFeed(self._root, lane, durable=durable, keys=self._keys, reporter=self._reporter, clock=self._clock)
+
+    def remember(self, lane: str) -> None:
+        """Let no segment go before the lane of this name has passed it, whichever process works it.
+
+        Raises:
+            JournalUnavailable: The lane's directory cannot be made.
+        """
+        remember(self._root, lane)
 
     def wait(self, seen: int, timeout: float) -> int:
         """Wait until the journal has grown beyond ``seen`` or somebody wakes all, at most ``timeout`` seconds.

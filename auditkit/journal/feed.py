@@ -31,6 +31,16 @@ if TYPE_CHECKING:
 HELD_AT_ONCE = 32  # segments that a lane has open, two descriptors each; the others wait by their names
 
 
+def remember(root: Path, lane: str) -> None:
+    """Let no segment go before the lane of this name has passed it, whichever process works it.
+
+    Raises:
+        JournalUnavailable: The lane's directory cannot be made.
+    """
+    files.private_directory(root / "lanes")
+    files.private_directory(root / "lanes" / lane)
+
+
 class DiskFeed:
     """What one lane has still to deliver.
 
@@ -68,8 +78,7 @@ class DiskFeed:
         self._guard = threading.RLock()  # between `begun` and `close`; a signal handler may come from one to the other
         self.closed = False
         if durable:
-            files.private_directory(self._lanes)
-            files.private_directory(self._lanes / lane)
+            remember(root, lane)
 
     # ------------------------------------------------------------------ taking and acknowledging
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from auditkit.clock import new_id
+from auditkit.configuration import LEDGER
 from auditkit.delivery import Followed, Lane, Nobody, Watch
 from auditkit.journal import DiskJournal, Keys, MemoryJournal
 
@@ -109,8 +110,9 @@ class Builder:
         """
         journal = self._journal(directory)
         if not self._settings.deliver:
-            followed = [journal.feed(each.name, durable=True) for each in self._served if each.durable]
-            return Works(journal, Watch([Followed(each) for each in followed], self._clock))
+            self._remember(journal)
+            followed = [Followed(journal.follow(name)) for name in self._durable]
+            return Works(journal, Watch(followed, self._clock))
         lanes = self._lanes(journal, already or {})
         ledger, ledger_lanes = self._ledger(directory, journal) if self._settings.ledger else (None, [])
         return Works(journal, Watch(lanes, self._clock), [*ledger_lanes, *lanes], ledger)
@@ -127,8 +129,19 @@ class Builder:
         Raises:
             JournalUnavailable: The directory cannot be made or written.
         """
-        journal = MemoryJournal() if directory is None else self._journal(directory)
-        return Works(journal, Watch([Nobody()] if self._served else [], self._clock))
+        disk = None if directory is None else self._journal(directory)
+        if disk is not None:
+            self._remember(disk)
+        return Works(disk or MemoryJournal(), Watch([Nobody()] if self._served else [], self._clock))
+
+    @property
+    def _durable(self) -> list[str]:
+        return [each.name for each in self._served if each.durable]
+
+    def _remember(self, journal: DiskJournal) -> None:
+        """Keep what is recorded for every destination that this process was told of, though others deliver it."""
+        for name in [*([LEDGER] if self._settings.ledger else []), *self._durable]:
+            journal.remember(name)
 
     def _journal(self, directory: Path) -> DiskJournal:
         return DiskJournal(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,7 +20,6 @@ from tests.unit.transports.examples import an_event
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from auditkit.event import Event
 
@@ -155,6 +155,25 @@ def test_trail_delivers_what_dead_processes_left(make: Callable[..., AuditTrail]
 
     assert make(transport).flush()
     assert events == transport.events
+
+
+@pytest.mark.parametrize("kind", ["deliver=False", "shut down"])
+def test_recording_alone_remembers_every_destination(make: Callable[..., AuditTrail], kind: str) -> None:
+    """What a process without lanes recorded waits for each of its destinations, the ledger too, whoever comes first."""
+    transports = [ScriptedTransport(name="one"), ScriptedTransport(name="passing", durable=False)]
+    recorder = make(transports, deliver=kind == "shut down")
+    if kind == "shut down":
+        recorder.shutdown()
+    ids = sorted(each.id for each in emit(recorder, 2))
+    recorder.shutdown()
+    one, another = ScriptedTransport(name="one"), ScriptedTransport(name="another")
+
+    assert make(another, ledger=False).flush()
+    assert make(one, ledger=False).flush()
+    assert make().flush()
+    assert ids == sorted(each.id for each in another.events)
+    assert ids == sorted(each.id for each in one.events)
+    assert ids == in_ledger(Path("audit"))
 
 
 def test_flush_does_not_vouch_for_what_it_cannot_read(make: Callable[..., AuditTrail]) -> None:
