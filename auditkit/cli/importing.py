@@ -9,14 +9,14 @@ import sys
 from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
 from traceback import walk_tb
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from auditkit.cli.place import place
 from auditkit.cli.surroundings import nothing_recorded
 from auditkit.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from types import FrameType, ModuleType
 
 _PROGRAM = "__main__"  # importing it would run the program
@@ -43,6 +43,40 @@ def import_modules(names: Iterable[str]) -> dict[str, ModuleType]:
             module = found[name] = _import(name)
             found.update((each, _import(each)) for each in _inside(name, module))
     return found
+
+
+def made_by(reference: str) -> object:
+    """Return what ``module:name`` stands for: what its name says or, where that is a function or a class, returns.
+
+    The module alone is imported, as `import_modules` does it.
+
+    Args:
+        reference: A module's dotted name, a colon, and a name in it, which may be dotted too.
+
+    Raises:
+        ConfigurationError: There is no such module or name, or it cannot be imported or called; says why and where.
+    """
+    name, _, path = reference.partition(":")
+    with _current_directory_first(), nothing_recorded(), redirect_stdout(sys.stderr):
+        found: Any = _import(name)
+        try:
+            for part in path.split("."):
+                found = getattr(found, part)
+        except AttributeError:
+            raise ConfigurationError(f"there is no {path} in {name}") from None
+        is_factory = callable(found) and (isinstance(found, type) or not hasattr(found, "send"))
+        return _called(found, name, reference) if is_factory else found
+
+
+def _called(factory: Callable[[], object], module: str, reference: str) -> object:
+    try:
+        return factory()
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001  (as in _import)
+        raise ConfigurationError(
+            f"cannot call {reference}: {type(error).__name__}: {error}{_where(error, module)}"
+        ) from None
 
 
 def is_within(module: str, names: Iterable[str]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 
 from auditkit.cli.moments import moment
 
@@ -26,6 +27,25 @@ examples:
   auditkit log --actor ada@example.com --since 7d
   auditkit log --action 'invoice.*' --limit 20 --json
   auditkit log /var/lib/app/audit --follow
+"""
+_DELIVER = """\
+Deliver a directory's events from outside the application that records them: as
+a sidecar of one with configure(deliver=False), or after a process that died.
+Goes flat out, leaves alone what a living process delivers by itself, and
+follows what such an application still records within a fraction of a second.
+
+Events go to the ledger, to the destination that AUDITKIT_TRANSPORT names, as
+configure() takes it, and to each --transport. Without --follow it ends when all
+that was there is delivered, and with exit status 1 when that cannot be. With
+--follow it goes on until SIGTERM or Ctrl-C, and waits for a directory that is
+not there yet. How it goes is shown on a terminal; else a line is logged at most
+once a minute.
+"""
+_DELIVER_EXAMPLES = """\
+examples:
+  auditkit deliver
+  WORKOS_API_KEY=sk_... AUDITKIT_TRANSPORT=workos_audit_logs auditkit deliver /var/lib/app/audit --follow
+  auditkit deliver --transport app.audit:transports --no-ledger --timeout 300
 """
 _VERIFY = """\
 Walk the chains of a directory's ledger and of its journal, and name the first
@@ -92,6 +112,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     _add_demo(commands)
     _add_log(commands)
+    _add_deliver(commands)
     _add_verify(commands)
     _add_actions(commands)
     _add_uncovered(commands)
@@ -141,6 +162,34 @@ def _add_log(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     log.add_argument("--json", action="store_true", help="print one JSON object a line")
     log.add_argument("--follow", action="store_true", help="go on with what comes, until interrupted (Ctrl-C)")
     _add_color(log)
+
+
+def _add_deliver(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    deliver = commands.add_parser(
+        "deliver",
+        help="deliver a directory's events from outside the application",
+        description=_DELIVER,
+        epilog=_DELIVER_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    _add_directory(deliver)
+    deliver.add_argument(
+        "--transport",
+        action="append",
+        default=[],
+        metavar="MODULE:NAME",
+        type=_reference,
+        help="deliver to this transport or list of them, or to what this function returns; may be given again",
+    )
+    deliver.add_argument("--no-ledger", action="store_true", help="leave the ledger to other processes")
+    length = deliver.add_mutually_exclusive_group()
+    length.add_argument(
+        "--timeout",
+        metavar="SECONDS",
+        type=_seconds,
+        help="stop after so long (default: when nothing was accepted for 60 seconds)",
+    )
+    length.add_argument("--follow", action="store_true", help="go on with what comes, until SIGTERM or Ctrl-C")
 
 
 def _add_verify(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -235,6 +284,25 @@ def _module(text: str) -> str:
         message = f"must be a dotted name such as app.services, got {text!r}"
         raise argparse.ArgumentTypeError(message)
     return text
+
+
+def _reference(text: str) -> str:
+    module, colon, name = text.partition(":")
+    if not colon or not all(part.isidentifier() for part in (*module.split("."), *name.split("."))):
+        message = f"must be a module and a name in it such as app.audit:transports, got {text!r}"
+        raise argparse.ArgumentTypeError(message)
+    return text
+
+
+def _seconds(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < math.inf:
+        message = f"must be a number of seconds above 0, got {text!r}"
+        raise argparse.ArgumentTypeError(message)
+    return number
 
 
 def _count(text: str) -> int:

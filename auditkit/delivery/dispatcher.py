@@ -37,6 +37,7 @@ class Dispatcher:
         clock: Time and chance.
         reporter: Where trouble is told.
         already: Ids of events that it accepted from another journal; they are acknowledged and not sent.
+        scan_interval: Seconds between looks at the directory, with jitter.
 
     Attributes:
         state: The lock of everything here and of the feed; notified when an attempt has ended, if anybody waits.
@@ -45,7 +46,7 @@ class Dispatcher:
         took: Seconds that the last send took.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (collaborators, given by name)
         self,
         transport: Transport,
         feed: Feed,
@@ -53,6 +54,7 @@ class Dispatcher:
         clock: Clock,
         reporter: Reporter,
         already: Collection[str] = (),
+        scan_interval: float = SCAN_INTERVAL,
     ) -> None:
         """Begin with a destination of which nothing is known."""
         self.name = transport.name
@@ -69,6 +71,7 @@ class Dispatcher:
         self._tally = Tally()
         self._ahead: deque[Record] = deque()  # taken from the feed, and not chosen yet
         self._next_scan = -math.inf
+        self._scan_interval = scan_interval
         self._blind = False  # whether the last look at the journal failed
         self._closed = False
         self._left_behind = 0  # how many were pending when it closed: a closed feed knows no more
@@ -89,7 +92,7 @@ class Dispatcher:
 
     def scan(self, *, eager: bool = False) -> None:
         """Look for segments that nobody delivers."""
-        self._next_scan = self._clock.monotonic() + SCAN_INTERVAL * (0.75 + self._clock.random() / 2)
+        self._next_scan = self._clock.monotonic() + self._scan_interval * (0.75 + self._clock.random() / 2)
         try:
             self._feed.scan(eager=eager)
         except Exception as error:  # noqa: BLE001  (whatever it is, this thread goes on)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from auditkit import patience
 from auditkit.context import suppressed
-from auditkit.delivery.dispatcher import Dispatcher
+from auditkit.delivery.dispatcher import SCAN_INTERVAL, Dispatcher
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -40,6 +40,7 @@ class Lane:
         clock: Time and chance.
         reporter: Where trouble is told.
         already: Ids of events that the destination accepted from another journal.
+        scan_interval: Seconds between looks at what other processes write, with jitter.
 
     Attributes:
         name: The destination's name.
@@ -54,10 +55,13 @@ class Lane:
         clock: Clock,
         reporter: Reporter,
         already: Collection[str] = (),
+        scan_interval: float = SCAN_INTERVAL,
     ) -> None:
         """Prepare; threads start with `start`."""
         self.name = transport.name
-        self._dispatcher = Dispatcher(transport, feed, clock=clock, reporter=reporter, already=already)
+        self._dispatcher = Dispatcher(
+            transport, feed, clock=clock, reporter=reporter, already=already, scan_interval=scan_interval
+        )
         self._state = self._dispatcher.state
         self._journal, self._clock = journal, clock
         self._concurrency = transport.concurrency
@@ -181,7 +185,11 @@ class Lane:
             Whether nothing is left; False at once where the destination is left alone for longer than that.
         """
         drained = self._await_drained(mark, deadline) if self.manned else self._drain_here(mark, deadline)
-        return drained and not self._dispatcher.unreadable()
+        return drained and not self.unreadable()
+
+    def unreadable(self) -> bool:
+        """Return whether events wait that cannot be read here; nothing is gained by waiting for them."""
+        return self._dispatcher.unreadable()
 
     def drain(self, deadline: float) -> bool:
         """Deliver everything: see `hurried` and `drained`."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import threading
 from collections import deque
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from auditkit import files
@@ -13,9 +12,10 @@ from auditkit.encoding import decode, wire_time
 from auditkit.errors import JournalUnavailable
 from auditkit.journal import cursor as cursors
 from auditkit.journal.adoption import adopt, sweep
+from auditkit.journal.backlog import waiting_in
 from auditkit.journal.cursor import Cursor
 from auditkit.journal.held import Held
-from auditkit.journal.segment import CLOSED, CORRUPT, OPEN, count_records
+from auditkit.journal.segment import CLOSED, CORRUPT, OPEN
 from auditkit.protocols import Record
 
 if TYPE_CHECKING:
@@ -74,6 +74,7 @@ class DiskFeed:
         self._done: set[str] = set()  # segments that this lane has passed, and that wait for other lanes
         self._refused: set[str] = set()  # closed segments that cannot be read, and those that were missed
         self._unreadable: set[str] = set()  # segments that are there, and that this process cannot read
+        self._records: dict[str, int] = {}  # how many events closed segments hold that wait to be delivered
         self._remembered: frozenset[str] = frozenset()
         self._guard = threading.RLock()  # between `begun` and `close`; a signal handler may come from one to the other
         self.closed = False
@@ -212,6 +213,7 @@ class DiskFeed:
         found = {path.stem: path for path in files.listing(self._directory) if path.suffix in {OPEN, CLOSED}}
         self._waiting = deque(name for name, path in found.items() if self._is_to_claim(path, eager=eager))
         self._free = {name for name, path in found.items() if path.suffix == OPEN}
+        self._records = {name: number for name, number in self._records.items() if name in found}
         self._done.intersection_update(found)
         self._unreadable.intersection_update(found)
         for path in cursors_seen:
@@ -347,19 +349,12 @@ class DiskFeed:
     def pending(self) -> int:
         """Return how many records of the segments held or waiting here are not acknowledged."""
         held = sum(each.pending for each in (*self._held.values(), *self._opened))
-        return held + sum(self._pending_of(name) for name in (*self._waiting, *self._begun) if name not in self._held)
+        waiting = [name for name in (*self._waiting, *self._begun) if name not in self._held]
+        return held + sum(waiting_in(self._root, self._lane, name, self._records) for name in waiting)
 
     def unreadable(self) -> bool:
         """Return whether there are segments that this process cannot read: whatever they hold is not delivered."""
         return bool(self._unreadable)
-
-    def _pending_of(self, name: str) -> int:
-        with suppress(OSError):
-            progress = cursors.read(self._cursor_path(self._lane, name)) or cursors.Progress()
-            if not progress.done:
-                records = count_records(self._directory, name)
-                return max(records - progress.index - progress.ahead.bit_count(), 0)
-        return 0
 
     def _tell(self, code: str, message: str, error: BaseException | None, *, cause: str) -> None:
         self._reporter.report(code, message, cause=cause, error=error)

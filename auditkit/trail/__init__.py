@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from auditkit.trail.audit_trail import AuditTrail
 from auditkit.trail.catching_up import catch_up, remembered
-from auditkit.trail.process_wide import aemit, aflush, configure, emit, flush, health, shutdown, stats
+from auditkit.trail.delivering import Delivery, delivering
+from auditkit.trail.process_wide import (
+    aemit,
+    aflush,
+    configure,
+    emit,
+    flush,
+    health,
+    shutdown,
+    stats,
+    transport_from_environment,
+)
 from auditkit.trail.telling import Health, Problem, Stats
 
 __all__ = [
     "AuditTrail",
+    "Delivery",
     "Health",
     "Problem",
     "Stats",
@@ -16,10 +28,12 @@ __all__ = [
     "aflush",
     "catch_up",
     "configure",
+    "delivering",
     "emit",
     "flush",
     "health",
     "remembered",
     "shutdown",
     "stats",
+    "transport_from_environment",
 ]

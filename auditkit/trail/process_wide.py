@@ -95,7 +95,7 @@ def from_environment() -> AuditTrail:
     wrong: list[Exception] = []
     transport: Transport | None = None
     try:
-        transport = _transport_of(os.environ.get("AUDITKIT_TRANSPORT"))
+        transport = transport_from_environment()
     except (AuditError, ImportError) as error:
         wrong.append(error)
     secret = os.environ.get("AUDITKIT_SECRET") or None
@@ -116,7 +116,13 @@ def from_environment() -> AuditTrail:
     return trail
 
 
-def _transport_of(name: str | None) -> Transport | None:
+def transport_from_environment() -> Transport | None:
+    """Return the destination that ``AUDITKIT_TRANSPORT`` names; None where it names none.
+
+    Raises:
+        ConfigurationError: There is no such one, or what it needs is missing.
+    """
+    name = os.environ.get("AUDITKIT_TRANSPORT")
     if not name:
         return None
     if name not in TRANSPORTS:

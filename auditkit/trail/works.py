@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from auditkit.clock import new_id
 from auditkit.configuration import LEDGER
-from auditkit.delivery import Followed, Lane, Nobody, Watch
+from auditkit.delivery import SCAN_INTERVAL, Followed, Lane, Nobody, Watch
 from auditkit.journal import DiskJournal, Keys, MemoryJournal
 
 if TYPE_CHECKING:
@@ -91,11 +91,15 @@ class Builder:
         settings: What the trail was told.
         clock: Time and chance.
         reporter: Where trouble is told.
+        scan_interval: Seconds between a lane's looks at what other processes write.
     """
 
-    def __init__(self, settings: Settings, clock: Clock, reporter: Reporter) -> None:
+    def __init__(
+        self, settings: Settings, clock: Clock, reporter: Reporter, *, scan_interval: float = SCAN_INTERVAL
+    ) -> None:
         """Keep what everything is built of."""
         self._settings, self._clock, self._reporter = settings, clock, reporter
+        self._scan_interval = scan_interval
         self._served = [each for each in settings.transports if not getattr(each, "inline", False)]
 
     def on_disk(self, directory: Path, *, already: Mapping[str, Collection[str]] | None = None) -> Works:
@@ -171,4 +175,12 @@ class Builder:
 
     def _lane(self, transport: Transport, journal: Journal, already: Collection[str]) -> Lane:
         feed = journal.feed(transport.name, durable=transport.durable)
-        return Lane(transport, feed, journal, clock=self._clock, reporter=self._reporter, already=already)
+        return Lane(
+            transport,
+            feed,
+            journal,
+            clock=self._clock,
+            reporter=self._reporter,
+            already=already,
+            scan_interval=self._scan_interval,
+        )

@@ -58,3 +58,23 @@ def test_limit_must_be_a_number_above_zero(number: str, capsys: pytest.CaptureFi
         build_parser().parse_args(["log", "--limit", number])
 
     assert f"must be a whole number above 0, got {number!r}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words, told",
+    [
+        (["--transport", "app"], "must be a module and a name in it such as app.audit:transports, got 'app'"),
+        (["--transport", "app:"], "must be a module and a name in it such as app.audit:transports, got 'app:'"),
+        (["--transport", "a-b:c"], "must be a module and a name in it such as app.audit:transports, got 'a-b:c'"),
+        (["--timeout", "0"], "must be a number of seconds above 0, got '0'"),
+        (["--timeout", "inf"], "must be a number of seconds above 0, got 'inf'"),
+        (["--timeout", "soon"], "must be a number of seconds above 0, got 'soon'"),
+        (["--timeout", "1", "--follow"], "argument --follow: not allowed with argument --timeout"),
+    ],
+)
+def test_deliver_says_what_it_takes(words: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A transport is a module and a name, a timeout a number of seconds, and following has none."""
+    with pytest.raises(SystemExit):
+        build_parser().parse_args(["deliver", *words])
+
+    assert told in capsys.readouterr().err
