@@ -16,8 +16,8 @@ class Terminal(io.StringIO):
         return True
 
 
-def stats(delivered: int, **more: int) -> dict[str, LaneStats]:
-    return {"workos": LaneStats(delivered=delivered, **more)}
+def stats(delivered: int, dead_letters: int = 0) -> dict[str, LaneStats]:
+    return {"workos": LaneStats(delivered=delivered, dead_letters=dead_letters)}
 
 
 @pytest.mark.parametrize(
