@@ -122,12 +122,14 @@ class Segment:
             return None
         head = self._chain.link(previous, body)
         line = frames.line(head, body)
+        size = len(line)
+        after = (at + size, records + 1, head)
         try:
-            if files.pwrite(self._file.fd, line, at) != len(line):
+            if files.pwrite(self._file.fd, line, at) != size:
                 files.write_at(self._file.fd, line, at)
         except BaseException as error:  # noqa: BLE001  (judged there, and raised again)
-            self._stumble(error, line, (at + len(line), records + 1, head))
-        self._place = (at + len(line), records + 1, head)
+            self._stumble(error, line, after)
+        self._place = after  # no call lies before this: no signal handler can come between, and raise
         return records
 
     def _stumble(self, error: BaseException, line: bytes, after: _Place) -> NoReturn:
