@@ -450,11 +450,12 @@ def _generator(
         scope = begin()
         generator = _made_in(scope, functools.partial(function, *args, **kwargs))
         inside: Scope | None = scope  # where it is: it may enter scopes of its own, and yield inside them
+        values: list[Any] = []  # what is yielded goes through here, so that it is kept no longer than without auditkit
         resume: Callable[[], Any] = functools.partial(next, generator)
         while True:
             token = SCOPE.set(inside)
             try:
-                value = resume()
+                values.append(resume())
             except StopIteration as stop:
                 return stop.value
             finally:
@@ -462,11 +463,12 @@ def _generator(
                 SCOPE.reset(token)
                 del resume  # an exception that was thrown in leads to this frame: a circle, if it were kept here
             try:
-                sent = yield value
+                sent = yield values.pop()
             except BaseException as error:  # noqa: BLE001  (thrown in, also to close it: it belongs to the one inside)
                 resume = functools.partial(generator.throw, error)
             else:
                 resume = functools.partial(generator.send, sent)
+                del sent
 
     return inner
 
@@ -479,12 +481,13 @@ def _async_generator(
     async def inner(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
         scope = begin()
         generator = _made_in(scope, functools.partial(function, *args, **kwargs))
-        inside: Scope | None = scope  # where it is, as above
+        inside: Scope | None = scope  # where it is, as above, and so on
+        values: list[Any] = []
         resume: Callable[[], Any] = functools.partial(generator.asend, None)
         while True:
             token = SCOPE.set(inside)
             try:
-                value = await resume()
+                values.append(await resume())
             except StopAsyncIteration:
                 return
             finally:
@@ -492,11 +495,12 @@ def _async_generator(
                 _leave(token)
                 del resume
             try:
-                sent = yield value
+                sent = yield values.pop()
             except BaseException as error:  # noqa: BLE001  (as above)
                 resume = functools.partial(generator.athrow, error)
             else:
                 resume = functools.partial(generator.asend, sent)
+                del sent
 
     return inner
 

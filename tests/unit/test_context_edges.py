@@ -634,3 +634,56 @@ def test_exception_thrown_into_a_generator_is_not_kept() -> None:
         assert gone() is None
     finally:
         gc.enable()
+
+
+class Row:
+    """Be something that is yielded, and can be asked whether it is still there."""
+
+
+def test_yielded_value_is_not_kept() -> None:
+    """What the consumer of a generator inside a scope has let go of is gone while that waits."""
+
+    @audit_context(group="g")
+    def rows() -> Iterator[Row]:
+        yield Row()
+        yield Row()
+
+    generator = rows()
+    row = weakref.ref(next(generator))
+
+    assert row() is None
+
+
+def test_asynchronously_yielded_value_is_not_kept() -> None:
+    """The same of an async generator."""
+
+    @audit_context(group="g")
+    async def rows() -> AsyncIterator[Row]:
+        yield Row()
+        yield Row()
+
+    async def main() -> None:
+        generator = rows()
+        row = weakref.ref(await anext(generator))
+
+        assert row() is None
+
+    asyncio.run(main())
+
+
+def test_sent_value_is_not_kept() -> None:
+    """What was sent into a generator inside a scope, and let go of by it, is gone while that waits."""
+
+    @audit_context(group="g")
+    def rows() -> Iterator[None]:
+        while True:
+            yield None
+
+    generator: Any = rows()
+    next(generator)
+    row = Row()
+    gone = weakref.ref(row)
+    generator.send(row)
+    del row
+
+    assert gone() is None
