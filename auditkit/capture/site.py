@@ -7,6 +7,7 @@ auditkit's own is counted and logged, and raised only where that was asked for.
 from __future__ import annotations
 
 from contextlib import suppress
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from auditkit.capture.awaiting import fetch
@@ -163,11 +164,12 @@ class Site:
             return
         redactor = self._redactor(trail.redactor)
         draft = compose(call, redactor, told)
-        if draft is not None:
-            trail.write(draft)
-        if said is not None:
-            for each in further(call, said, redactor, told):
+        drafts = [] if draft is None else [draft]
+        for each in drafts if said is None else chain(drafts, further(call, said, redactor, told)):
+            try:
                 trail.write(each)
+            except Exception as error:  # noqa: BLE001  (each by itself: the next one may find room again)
+                self._could_not(call, error)
 
     def raised(self, call: Call, error: BaseException, *, unfinished: str = "") -> bool:
         """Record a call that raised, as it was asked to be; return whether it was. Never raises.

@@ -11,6 +11,7 @@ import pytest
 
 from auditkit import (
     Actor,
+    AuditTrail,
     RecordingFailed,
     audit_context,
     audited,
@@ -20,13 +21,15 @@ from auditkit import (
     restored_context,
 )
 from auditkit.capture.additions import Additions
+from auditkit.errors import JournalFull
 from auditkit.transports import MemoryTransport
 from tests.unit.capture.builders import Refused, Tweet, only, troubles
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from auditkit import AuditTrail
+    from auditkit.draft import Draft
+    from auditkit.protocols import Position
 
 
 def test_target_that_is_known_inside(memory: MemoryTransport) -> None:
@@ -194,6 +197,32 @@ def test_further_targets_of_a_failed_call_tell_no_change(memory: MemoryTransport
         archive()
 
     assert [{"outcome": "failure", "error": "Refused"}] * 2 == [each.metadata for each in memory.events]
+
+
+class _Stumbling(AuditTrail):
+    """Be a trail that has no room for some events."""
+
+    def write(self, draft: Draft) -> Position:
+        if draft.target_id in {"rows", "2"}:
+            raise JournalFull("there is no room")
+        return super().write(draft)
+
+
+def test_each_target_is_recorded_by_itself(make: Callable[..., AuditTrail]) -> None:
+    """Where the call's own event, or one of its targets', cannot be written, it is counted, and the others are."""
+    memory = MemoryTransport()
+    trail = _Stumbling(memory, directory=None)
+
+    @audited("row.update", "U", target=lambda: "rows", trail=trail)
+    def update() -> str:
+        for number in range(4):
+            current_entry().add_target(number)
+        return "done"
+
+    assert "done" == update()
+    assert ["0", "1", "3"] == [each.target_id for each in memory.events]
+    assert 2 == trail.stats().troubles["not_recorded"]
+    trail.shutdown(timeout=2)
 
 
 def test_discarded_call_is_not_recorded(memory: MemoryTransport) -> None:
