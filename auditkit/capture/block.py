@@ -5,18 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from auditkit import _current
-from auditkit.capture.call import CALL
+from auditkit.capture.call import CALL, under_way
 from auditkit.capture.composition import ABANDONED, CANCELLED
 from auditkit.capture.declaration import Statement, declare_block
 from auditkit.capture.entry import Entry
-from auditkit.capture.runners import is_cancellation, leave
+from auditkit.capture.runners import is_cancellation
 from auditkit.capture.site import Site
 from auditkit.context import current_scope
 from auditkit.errors import AuditDefinitionError, RecordingFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from contextvars import Token
+    from collections.abc import Iterable, Iterator, Mapping
     from types import TracebackType
 
     from auditkit.capture.audited import ActionTypeName
@@ -95,7 +94,7 @@ class auditing:  # noqa: N801  (used like a function)
         )
         self._given = trail
         # Each call that was begun here and has not ended, the latest last; where nothing is recorded, nobody's.
-        self._entered: dict[object, tuple[Site, Call, Token[Call | None]] | None] = {}
+        self._entered: dict[object, tuple[Site, Call] | None] = {}
 
     def __call__(self, _: object) -> NoReturn:
         """Refuse to decorate."""
@@ -110,7 +109,8 @@ class auditing:  # noqa: N801  (used like a function)
             self._entered[object()] = None
             return Entry(None)
         call = site.begin(trail, scope, (), {})
-        self._entered[call] = site, call, CALL.set(call)
+        self._entered[call] = site, call
+        CALL.set(call)
         return Entry(call)
 
     def _declared(self, trail: Recorder) -> Site | None:
@@ -147,29 +147,44 @@ class auditing:  # noqa: N801  (used like a function)
 
     def _left(self, error: BaseException | None) -> tuple[Site, Call] | None:
         """Record the block; return of what the device is to be waited for, if it is."""
-        entered = self._latest()
-        if entered is None:
+        left = self._latest()
+        if left is None:
             return None
-        site, call, token = entered
-        if not leave(token) and CALL.get() is call:  # in a generator that was resumed in another context
-            CALL.set(call.parent)
+        site, call = left
+        innermost = CALL.get() is call
+        around = call.parent if innermost or call in _calls_here() else None
+        if innermost:
+            CALL.set(under_way(around))
+        try:
+            recorded = self._recorded(site, call, error)
+        finally:
+            if not innermost:
+                call.parent = around  # one inside of it is left later, and finds the way out through it
+        return left if recorded and call.trail.syncs_each else None
+
+    @staticmethod
+    def _recorded(site: Site, call: Call, error: BaseException | None) -> bool:
         if error is None:
             site.returned(call)
-            return (site, call) if call.trail.syncs_each else None
+            return True
         unfinished = CANCELLED if is_cancellation(error) else ""
-        if isinstance(error, GeneratorExit):
-            unfinished = ABANDONED
-        return (site, call) if site.raised(call, error, unfinished=unfinished) and call.trail.syncs_each else None
+        return site.raised(call, error, unfinished=ABANDONED if isinstance(error, GeneratorExit) else unfinished)
 
-    def _latest(self) -> tuple[Site, Call, Token[Call | None]] | None:
+    def _latest(self) -> tuple[Site, Call] | None:
         """Return what is to be left: of threads and tasks that share this object, each its own."""
-        inside = CALL.get()
-        while inside is not None:
-            if inside in self._entered:
-                return self._entered.pop(inside)
-            inside = inside.parent
+        for call in _calls_here():
+            if call in self._entered:
+                return self._entered.pop(call)
         # Entered where nothing is recorded, or in another context.
         return self._entered.popitem()[1] if self._entered else None
+
+
+def _calls_here() -> Iterator[Call]:
+    """Yield the call that is under way here, and those around it."""
+    call = CALL.get()
+    while call is not None:
+        yield call
+        call = call.parent
 
 
 def _unused() -> None:

@@ -117,3 +117,13 @@ class Call:
 CALL: ContextVar[Call | None] = ContextVar("auditkit_call", default=None)
 new_call: Callable[[], Call] = partial(object.__new__, Call)
 """Make a call of which nothing is known yet: whoever makes one fills it in, for an ``__init__`` takes 0.2 us."""
+
+
+def under_way(call: Call | None) -> Call | None:
+    """Return a call, or where it has ended the innermost one around it that has not.
+
+    Blocks may be left in any order, so that one that has ended may be around another.
+    """
+    while type(call) is Call and call.ended:  # one of another place has no end here
+        call = call.parent
+    return call

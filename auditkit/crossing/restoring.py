@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from auditkit import _current
-from auditkit.capture.call import CALL, Call
+from auditkit.capture.call import CALL, Call, under_way
 from auditkit.context import audit_context
 from auditkit.crossing.carrying import within
 from auditkit.crossing.sealing import is_signed, opened
@@ -130,8 +130,5 @@ class _Elsewhere(Call):
             return
         token = self.entry[1]
         self.entry = None  # tasks that were begun inside keep this call, and must not keep what was around
-        try:
-            CALL.reset(token)
-        except ValueError:  # in a copy of the context that it was entered in
-            around = token.old_value
-            CALL.set(around if isinstance(around, Call) else None)
+        around = token.old_value
+        CALL.set(under_way(around) if isinstance(around, Call) else None)

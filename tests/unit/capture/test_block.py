@@ -253,6 +253,51 @@ def test_block_left_in_another_context_is_recorded(memory: MemoryTransport) -> N
     assert {"said": True} == only(memory).metadata
 
 
+def test_blocks_may_be_left_in_any_order(memory: MemoryTransport) -> None:
+    """Whoever is left first, what is recorded afterwards happens inside the innermost one that has not ended."""
+    outer, first, second = (auditing(f"tweet.{name}", "U") for name in ("outer", "first", "second"))
+    with outer as around:
+        entered = first.__enter__().id, second.__enter__().id
+        first.__exit__(None, None, None)
+        record("tweet.inside_second", "R")
+        second.__exit__(None, None, None)
+        record("tweet.inside_outer", "R")
+        assert current_entry().id == around.id
+
+    parents = {each.action.removeprefix("tweet."): each.parent_id for each in memory.events}
+    assert {
+        "first": around.id,
+        "inside_second": entered[1],
+        "second": entered[0],
+        "inside_outer": around.id,
+        "outer": None,
+    } == parents
+    assert not current_entry()
+
+
+def test_block_that_outlives_its_call_puts_nothing_back(memory: MemoryTransport) -> None:
+    """A block that a function enters and another one leaves does not make the first one's ended call the current."""
+    block = auditing("session.hold", "U")
+
+    @audited("session.open", "C")
+    def start() -> None:
+        block.__enter__()
+
+    @audited("session.close", "D")
+    def stop() -> None:
+        block.__exit__(None, None, None)
+        assert current_entry().metadata == {}
+        record("session.seen", "R")
+
+    start()
+    stop()
+    assert not current_entry()
+
+    opened, held, seen, closed = memory.events
+    assert [None, opened.id, closed.id, None] == [each.parent_id for each in (opened, held, seen, closed)]
+    assert {} == troubles()
+
+
 def test_decorating_with_a_block_names_the_decorator() -> None:
     """@auditing says that functions are decorated with @audited, and the other way round."""
     block: Any = auditing("tweet.update", "U")
