@@ -21,7 +21,7 @@ from auditkit.event import ActionType, Event, instant_of
 if TYPE_CHECKING:
     from auditkit.event import MetadataValue
 
-MAX_RECORD = 256 * 1024  # bytes of one event's JSON; larger ones are refused or fitted before they get here
+MAX_RECORD = 256 * 1024  # bytes of one event's JSON: what is larger is fitted before it is recorded
 
 
 class _WireClock:

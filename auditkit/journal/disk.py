@@ -11,8 +11,10 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from auditkit import files
+from auditkit.cutting import TRUNCATED
 from auditkit.encoding import MAX_RECORD, encode, wire_time
 from auditkit.errors import JournalError, JournalFull, JournalUnavailable
+from auditkit.fitting import fit
 from auditkit.journal import frames
 from auditkit.journal.feed import DiskFeed, remember
 from auditkit.journal.growth import Growth
@@ -106,7 +108,7 @@ class DiskJournal:
         """
         body = encode(draft)
         if len(body) > MAX_RECORD:
-            raise JournalError(f"an event must be at most {MAX_RECORD} bytes as JSON, got {len(body)}")
+            body = self._fitted(draft, len(body))
         growth = self._growth
         with self._lock:
             if self._busy:
@@ -129,6 +131,24 @@ class DiskJournal:
         if growth.waiting:
             growth.tell()
         return position
+
+    def _fitted(self, draft: Draft, size: int) -> bytes:
+        """Return an event that is too long for a record as one that fits, and says what was cut from it.
+
+        Raises:
+            JournalError: What may not be cut is itself too long.
+        """
+        body = encode(fit(draft, size - MAX_RECORD))
+        if len(body) > MAX_RECORD:
+            raise JournalError(f"an event must be at most {MAX_RECORD} bytes as JSON, got {size}")
+        self._reporter.report(
+            "truncated",
+            f"{draft.action} was recorded with its longest values cut, since its {size} bytes as JSON are more than "
+            f"{MAX_RECORD}; the event names them under {TRUNCATED}: capture fewer fields, or shorter ones",
+            cause=draft.action,
+            level=logging.WARNING,
+        )
+        return body
 
     def _write(self, body: bytes) -> Position:
         """Write one record, where need be to a further segment."""

@@ -11,20 +11,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from auditkit.cutting import TRUNCATED, by_rank, cut_text, head, length, name_all, pairs
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from auditkit.event import MetadataValue, Scalar
 
 MAX_KEYS = 50
 MAX_KEY = 40  # characters
 MAX_VALUE = 500  # characters
-TRUNCATED = "auditkit_truncated"
 
 _WAS = "_was"
 _DIGEST = 8  # hex digits that keep two shortened keys apart
-# An event without these would say something else: a failure that reads as done is a lie, not a loss.
-_OWN = frozenset({"action_type", "error", "on_behalf_of_id", "on_behalf_of_name", "outcome"})
 
 
 @dataclass(slots=True)
@@ -33,25 +32,6 @@ class Fitted:
 
     kept: dict[str, Any] = field(default_factory=dict)
     cut: list[str] = field(default_factory=list)
-
-
-def length(text: str) -> int:
-    """Return a text's length in UTF-16 units, as JavaScript counts: never fewer than its characters."""
-    return len(text) if text.isascii() else len(text) + sum(character > "\uffff" for character in text)
-
-
-def cut_text(text: str, limit: int = MAX_VALUE) -> str:
-    """Return a text of at most ``limit`` units: itself, or its beginning, an ellipsis and its whole length.
-
-    Args:
-        text: Any text.
-        limit: UTF-16 units, at least 24 to hold the ellipsis and the length.
-    """
-    size = length(text)
-    if size <= limit:
-        return text
-    mark = f"… ({size} characters)"
-    return _head(text, limit - len(mark)) + mark
 
 
 def fit(metadata: Mapping[str, MetadataValue], *, keys: int = MAX_KEYS, value: int = MAX_VALUE) -> Fitted:
@@ -69,7 +49,7 @@ def fit(metadata: Mapping[str, MetadataValue], *, keys: int = MAX_KEYS, value: i
     present = {key: each for key, each in metadata.items() if each is not None and each != {}}
     fitted = Fitted()
     kept: dict[str, Any] = {}
-    for group in _by_rank(present) if len(present) > keys else _groups(present):
+    for group in by_rank(present) if len(present) > keys else pairs(present):
         names = _names(group)
         if len(kept) + len(group) > keys or any(name in kept for name in names):
             fitted.cut.extend(group)
@@ -98,38 +78,11 @@ def fit_and_say(
     if not fitted.cut and not also_cut and said is None:
         return fitted.kept
     fitted = fit(rest, value=value, keys=MAX_KEYS - 1)  # the note itself takes one
-    earlier = [said] if isinstance(said, str) else []
+    earlier = said.split(", ") if isinstance(said, str) else []
     names = dict.fromkeys([*earlier, *also_cut, *fitted.cut])
     if names:
-        fitted.kept[TRUNCATED] = _name_all(list(names), max(value, MAX_KEY))
+        fitted.kept[TRUNCATED] = name_all(list(names), max(value, MAX_KEY))
     return fitted.kept
-
-
-def _head(text: str, units: int) -> str:
-    head = text[: max(units, 0)]
-    while length(head) > units:
-        head = head[: len(head) - max((length(head) - units) // 2, 1)]
-    return head
-
-
-def _groups(metadata: Mapping[str, object]) -> Iterator[tuple[str, ...]]:
-    """Yield the keys in their order, each ``name_was`` together with its ``name``."""
-    done: set[str] = set()
-    for key in metadata:
-        was, now = (key, key[: -len(_WAS)]) if key.endswith(_WAS) else (key + _WAS, key)
-        group = tuple(each for each in (was, now) if each in metadata)
-        if key not in done:
-            done.update(group)
-            yield group
-
-
-def _by_rank(metadata: Mapping[str, object]) -> list[tuple[str, ...]]:
-    def rank(group: tuple[str, ...]) -> int:
-        if group[0] in _OWN or group[0].startswith("auditkit_"):
-            return 0
-        return 1 if group[0].endswith(_WAS) else 2
-
-    return sorted(_groups(metadata), key=rank)
 
 
 def _names(group: tuple[str, ...]) -> tuple[str, ...]:
@@ -139,7 +92,7 @@ def _names(group: tuple[str, ...]) -> tuple[str, ...]:
     last = group[-1]
     base = last if len(group) > 1 else last.removesuffix(_WAS)
     digest = hashlib.sha256(base.encode("utf-8", "replace")).hexdigest()[:_DIGEST]
-    short = f"{_head(base, MAX_KEY - len(_WAS) - _DIGEST - 1)}…{digest}"
+    short = f"{head(base, MAX_KEY - len(_WAS) - _DIGEST - 1)}…{digest}"
     return tuple(short if key == base else short + _WAS for key in group)
 
 
@@ -154,13 +107,3 @@ def _value(key: str, value: MetadataValue, limit: int, cut: list[str]) -> Scalar
             cut.append(key)
         return shown
     return value
-
-
-def _name_all(names: list[str], limit: int) -> str:
-    """Return the names as a list in words, the last ones counted where there is no room for them."""
-    text = ", ".join(names)
-    for shown in range(len(names) - 1, -1, -1):
-        if length(text) <= limit:
-            return text
-        text = ", ".join([*names[:shown], f"and {len(names) - shown} more"])
-    return text

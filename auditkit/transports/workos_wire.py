@@ -13,8 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from auditkit.cutting import cut_text
 from auditkit.event import wire_text
-from auditkit.transports.workos_fitting import MAX_VALUE, cut_text, fit, fit_and_say
+from auditkit.transports.workos_fitting import MAX_VALUE, fit, fit_and_say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

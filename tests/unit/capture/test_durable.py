@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import auditkit
-from auditkit import AuditTrail, JournalUnavailable, RecordingFailed, audit_context, audited, record
+from auditkit import (
+    AuditTrail,
+    Event,
+    JournalUnavailable,
+    RecordingFailed,
+    audit_context,
+    audited,
+    auditing,
+    record,
+)
+from auditkit.encoding import decode
+from auditkit.journal import frames
 from auditkit.transports import MemoryTransport
 from tests.unit.capture.builders import Refused, Tweet, only
 
@@ -25,6 +36,12 @@ def written(directory: Path) -> bytes:
     return b"".join(each.read_bytes() for each in sorted((directory / "journal").iterdir()))
 
 
+def events(directory: Path) -> list[Event]:
+    """Return the events that lie in the journal."""
+    lines = written(directory).rstrip(b"\0").splitlines()
+    return [decode(line[frames.DIGITS :]) for line in lines if b'"occurred_at":' in line]
+
+
 def test_event_is_written_before_the_call_returns(make: Callable[..., AuditTrail], tmp_path: Path) -> None:
     """What an audited call did lies in the journal when it returns, whoever reads the file."""
     trail = make(directory=str(tmp_path), deliver=False)
@@ -37,6 +54,57 @@ def test_event_is_written_before_the_call_returns(make: Callable[..., AuditTrail
         update(Tweet(), "a new body")
 
     assert b'"metadata":{"body_was":"old","body":"a new body"}' in written(tmp_path)
+
+
+HUGE = "x" * 300 * 1024
+PAGES = {f"page_{number}": "x" * 16 * 1024 for number in range(17)}
+
+
+def _call(trail: AuditTrail) -> None:
+    @audited("tweet.update", "U", capture="tweet", metadata=PAGES, trail=trail)
+    def update(tweet: Tweet) -> None:
+        tweet.body = "new"
+
+    update(Tweet())
+
+
+def _call_in_a_large_context(trail: AuditTrail) -> None:
+    @audited("tweet.update", "U", capture="tweet", trail=trail)
+    def update(tweet: Tweet) -> None:
+        tweet.body = "new"
+
+    with audit_context(metadata={"note": HUGE}):
+        update(Tweet())
+
+
+def _block_of_a_mass_of_keys(trail: AuditTrail) -> None:
+    tweet = Tweet()
+    with auditing("tweet.update", "U", capture=tweet, trail=trail) as entry:
+        entry.metadata.update({f"key_{number}": number for number in range(20_000)})
+        tweet.body = "new"
+
+
+def _fact(trail: AuditTrail) -> None:
+    with audit_context(metadata={f"{number}{'k' * 2000}": number for number in range(200)}):
+        record("tweet.update", "U", before={"body": "old"}, after={"body": "new"}, metadata=PAGES)
+
+
+def _event(trail: AuditTrail) -> None:
+    metadata = {**PAGES, "body_was": "old", "body": "new"}
+    trail.emit(Event("g", "tweet.update", "U", "Ada", "user_1", HUGE, "tweet_5", "here", metadata=metadata))
+
+
+@pytest.mark.parametrize("do", [_call, _call_in_a_large_context, _block_of_a_mass_of_keys, _fact, _event])
+def test_event_that_is_too_large_is_kept_with_what_matters(tmp_path: Path, do: Callable[[AuditTrail], None]) -> None:
+    """However much an event is given to tell, it is recorded, with what changed, and says what was cut from it."""
+    trail = auditkit.configure(directory=str(tmp_path), deliver=False, on_audit_error="raise")
+    do(trail)
+    (event,) = events(tmp_path)
+
+    assert {"body": ("old", "new")} == event.changes
+    assert event.metadata["auditkit_truncated"]
+    assert (1, 1) == (trail.stats().recorded, trail.stats().troubles["truncated"])
+    assert {"truncated"} == trail.stats().troubles.keys() - {"default"}
 
 
 def test_nothing_of_a_secret_is_written(make: Callable[..., AuditTrail], tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from auditkit.encoding import MAX_RECORD, encode
 from auditkit.errors import JournalError, JournalFull, JournalUnavailable
 from auditkit.journal import DiskJournal, Keys
 from auditkit.reporting import Reporter
-from tests.journals import CLOCK, deliver_all, descriptors_in, draft, open_journal, segments, write
+from tests.journals import CLOCK, deliver_all, descriptors_in, draft, open_journal, segments, take_all, write
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -105,15 +105,37 @@ def test_segment_takes_its_space_at_once_and_gives_the_rest_back(audit: Path) ->
 
 
 def test_first_record_may_be_larger_than_a_first_segment(audit: Path) -> None:
-    """Records of the largest size fit at any time, the first one included; a larger one is refused by its size."""
+    """Records of the largest size fit at any time, the first one included."""
     journal = open_journal(audit)
     feed = journal.feed("lane", durable=True)
     room = MAX_RECORD - len(encode(draft()))
     written = [each for _ in range(3) for each in (*write(journal, 1, "x" * room), *write(journal, 1))]
 
     assert written == deliver_all(feed)
-    with pytest.raises(JournalError, match=f"at most {MAX_RECORD} bytes as JSON, got {MAX_RECORD + 1}"):
-        write(journal, 1, "x" * (room + 1))
+
+
+def test_event_that_is_too_long_is_recorded_with_its_longest_values_cut(audit: Path) -> None:
+    """An event that is larger than any record is not lost: it says what was cut, and is counted."""
+    reporter = Reporter(CLOCK)
+    journal = open_journal(audit, reporter=reporter)
+    feed = journal.feed("lane", durable=True)
+    room = MAX_RECORD - len(encode(draft()))
+    written = [*write(journal, 1, "x" * room), *write(journal, 1, "x" * (room + 1))]
+    whole, cut = (record.event for record in take_all(feed))
+
+    assert written == [whole.id, cut.id]
+    assert {"text": "x" * room} == whole.metadata
+    assert "text" == cut.metadata["auditkit_truncated"]
+    assert {"truncated": 1} == reporter.counts()
+
+
+def test_event_of_which_nothing_can_be_cut_is_refused_by_its_size(audit: Path) -> None:
+    """An action is never cut, since it says what was done."""
+    journal = open_journal(audit)
+    endless = draft()._replace(action="tweet." + "x" * MAX_RECORD)
+
+    with pytest.raises(JournalError, match=rf"at most {MAX_RECORD} bytes as JSON, got {len(encode(endless))}"):
+        journal.append(endless)
 
 
 def test_next_segment_is_prepared_when_the_present_one_is_half_full(audit: Path) -> None:

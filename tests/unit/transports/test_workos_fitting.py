@@ -5,32 +5,17 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from auditkit.cutting import length
 from auditkit.testing.workos_rules import audit_logs_errors, audit_trail_errors
-from auditkit.transports.workos_fitting import cut_text, fit, fit_and_say, length
+from auditkit.transports.workos_fitting import fit, fit_and_say
 from auditkit.transports.workos_wire import MAX_BODY, audit_logs_body, audit_trail_body
 from tests.unit.transports.examples import an_event
 
 if TYPE_CHECKING:
     from auditkit.event import Event, MetadataValue
-
-
-@pytest.mark.parametrize("text, units", [("", 0), ("abc", 3), ("ü", 1), ("😀", 2), ("a😀b", 4)])
-def test_length_counts_as_javascript_does(text: str, units: int) -> None:
-    """A limit in characters is met however WorkOS counts them."""
-    assert length(text) == units
-
-
-def test_cut_text_ends_with_an_ellipsis_and_the_whole_length() -> None:
-    """A person sees that, and how much, is missing."""
-    cut = cut_text("x" * 700)
-
-    assert cut.endswith("x… (700 characters)")
-    assert len(cut) == 500
-    assert cut_text("x" * 500) == "x" * 500
 
 
 def test_fit_leaves_out_what_is_empty() -> None:
