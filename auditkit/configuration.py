@@ -51,6 +51,7 @@ class Settings:
         defaults: What stands where nothing is.
         redact: Names whose values are redacted, beside the rules that are always there.
         expose: Names whose values are not.
+        shared_group: Whether the directory's group may read and write what is in it.
         max_bytes: How large the journal may become.
         secrets: The secrets: the first signs, all verify.
     """
@@ -67,6 +68,7 @@ class Settings:
     defaults: Defaults
     redact: tuple[str, ...]
     expose: tuple[str, ...]
+    shared_group: bool
     max_bytes: int
     secrets: tuple[bytes, ...] = field(repr=False)
 
@@ -90,6 +92,7 @@ def settle(  # noqa: PLR0913  (what configure takes)
     redact: object = (),
     expose: object = (),
     secret: object = None,
+    shared_group: object = False,
     max_bytes: object = MAX_BYTES,
 ) -> Settings:
     """Check what `configure` was given.
@@ -101,6 +104,8 @@ def settle(  # noqa: PLR0913  (what configure takes)
         for name, stated in (("fsync", fsync), ("ledger", ledger)):
             if stated is not None:
                 raise ConfigurationError(f"{name}={stated!r} has no meaning with directory=None: nothing is on disk")
+        if shared_group is True:
+            raise ConfigurationError("shared_group=True has no meaning with directory=None: nothing is on disk")
         if deliver is False:
             raise ConfigurationError(
                 "deliver=False has no meaning with directory=None: no other process can see what is in memory"
@@ -118,6 +123,7 @@ def settle(  # noqa: PLR0913  (what configure takes)
         defaults=_defaults(defaults),
         redact=_names("redact", redact),
         expose=_names("expose", expose),
+        shared_group=_switch("shared_group", shared_group),
         max_bytes=_max_bytes(max_bytes),
         secrets=secrets_of(secret),
     )
@@ -125,7 +131,16 @@ def settle(  # noqa: PLR0913  (what configure takes)
 
 def disabled(environment: Mapping[str, str]) -> bool:
     """Return whether ``AUDITKIT_DISABLED`` says that nothing is recorded: anything but 0, false, no and off."""
-    return environment.get("AUDITKIT_DISABLED", "").strip().lower() not in _OFF
+    return _is_on(environment, "AUDITKIT_DISABLED")
+
+
+def shares_group(environment: Mapping[str, str]) -> bool:
+    """Return whether ``AUDITKIT_SHARED_GROUP`` opens the directory to its group: anything but 0, false, no and off."""
+    return _is_on(environment, "AUDITKIT_SHARED_GROUP")
+
+
+def _is_on(environment: Mapping[str, str], name: str) -> bool:
+    return environment.get(name, "").strip().lower() not in _OFF
 
 
 def exit_timeout(environment: Mapping[str, str]) -> float:

@@ -11,12 +11,14 @@ import stat
 import sys
 import threading
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from auditkit.errors import JournalUnavailable
+from auditkit.mounts import parse as parse_mounts
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from auditkit.mounts import Mount
 
 _FLAGS = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
@@ -162,7 +164,7 @@ _guard = threading.RLock()  # keeps a fork from falling between an open and its 
 
 
 def create_private(path: Path) -> Handle:
-    """Create a file that only its owner can read and write, and open it.
+    """Create a file that only its owner can read and write, its group too in a shared directory, and open it.
 
     Raises:
         FileExistsError: There is one already.
@@ -170,7 +172,7 @@ def create_private(path: Path) -> Handle:
     handle = _known(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _NO_LINK)
     if hasattr(os, "fchmod"):
         try:
-            os.fchmod(handle.fd, 0o600)  # whatever the umask
+            os.fchmod(handle.fd, 0o660 if _is_shared(path.parent) else 0o600)  # whatever the umask
         except BaseException:
             close(handle)
             raise
@@ -300,8 +302,80 @@ def append_durably(path: Path, line: bytes) -> None:
         close(handle)
 
 
-def private_directory(path: Path) -> Path:
+SUBDIRECTORY = "auditkit"  # what a trail takes of a mount point that others may write, too
+_GROUP_WRITES, _OTHERS_WRITE = 0o020, 0o002
+
+
+def mounts() -> tuple[Mount, ...]:
+    """Return what is mounted where; nothing where the system does not tell."""
+    try:
+        with _guard:
+            return parse_mounts(Path("/proc/self/mountinfo").read_text("utf-8", "surrogateescape"))
+    except OSError:
+        return ()
+
+
+def home(path: Path) -> Path:
+    """Return where the trail of a named directory is: there or, of a volume that others may write, in a part of it.
+
+    A container's volume is often a mount point that everybody, or a group, may write. A trail then takes a
+    directory of its own inside; once that is there it stays the trail's, whatever becomes of the volume's mode.
+    Any other directory that others may write is refused by whoever opens it.
+    """
+    try:
+        found = path.lstat()
+        if os.name != "posix" or not stat.S_ISDIR(found.st_mode) or not _is_mount(path):
+            return path
+        is_open = bool(found.st_mode & (_GROUP_WRITES | _OTHERS_WRITE))
+        return path / SUBDIRECTORY if is_open or (path / SUBDIRECTORY).is_dir() else path
+    except OSError:
+        return path
+
+
+def _is_mount(path: Path) -> bool:
+    # A bind mount from the same file system shows only in the kernel's own list.
+    return path.is_mount() or any(str(mount.point) == os.path.realpath(path) for mount in mounts())
+
+
+def audit_directory(path: Path, *, shared: bool = False) -> Path:
+    """Return the `home` of a trail, made if it does not exist.
+
+    Args:
+        path: The directory as it was named.
+        shared: Whether its group may read and write it.
+
+    Raises:
+        JournalUnavailable: It cannot be made or used; names the path and the remedy.
+    """
+    place = home(path)
+    private_directory(place, shared=shared)
+    if place != path and not shared and place.stat().st_uid != os.geteuid():
+        raise JournalUnavailable(  # in a place that others may write, anybody may have made it
+            f"{place} belongs to user {place.stat().st_uid}, and {path} can be written by others: run this as that "
+            "user, or declare its group with shared_group=True (AUDITKIT_SHARED_GROUP=1)"
+        )
+    return place
+
+
+def room(path: Path) -> Path:
+    """Return a directory inside of an audit directory, made if it does not exist, and as open as that one is.
+
+    Raises:
+        JournalUnavailable: It cannot be made or used; names the path and the remedy.
+    """
+    return private_directory(path, shared=_is_shared(path.parent))
+
+
+def _is_shared(directory: Path) -> bool:
+    return os.name == "posix" and bool(directory.stat().st_mode & _GROUP_WRITES)
+
+
+def private_directory(path: Path, *, shared: bool = False) -> Path:
     """Return a directory that only its owner can enter, made if it does not exist.
+
+    Args:
+        path: The directory.
+        shared: Whether its group may, too. What is made in it then belongs to that group, whoever makes it.
 
     Raises:
         JournalUnavailable: It cannot be made or used; names the path and the remedy.
@@ -311,9 +385,10 @@ def private_directory(path: Path) -> Path:
         try:
             path.mkdir(mode=0o700)
         except FileExistsError:
-            pass
+            if shared:
+                _share(path)
         else:
-            path.chmod(0o700)  # whatever the umask
+            path.chmod(_SHARED if shared else 0o700)  # whatever the umask
             with suppress(OSError):  # who may not read the parent leaves its sync to the kernel
                 sync_directory(path.parent)
         found = path.lstat()
@@ -322,17 +397,38 @@ def private_directory(path: Path) -> Path:
             f"cannot make the audit directory {path}: {error.strerror}; "
             "give configure() a directory that this process may write"
         ) from None
-    _judge(path, found)
+    _judge(path, found, shared=shared)
     return path
 
 
-def _judge(path: Path, found: os.stat_result) -> None:
+_SHARED = 0o2770  # with the bit that gives what is made inside the directory's group
+
+
+def _share(path: Path) -> None:
+    """Open a directory of this user's, and all that is in it, to its group, if it is not yet; itself last."""
+    found = path.lstat()
+    if os.name != "posix" or not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+        return
+    if found.st_mode & _GROUP_WRITES:
+        return
+    with _guard:  # no fork inherits what a walk has open
+        for inside in sorted(path.rglob("*"), reverse=True):  # what is in a directory comes before it
+            mode = inside.lstat().st_mode
+            if stat.S_ISREG(mode) or stat.S_ISDIR(mode):
+                inside.chmod(_SHARED if stat.S_ISDIR(mode) else 0o660)
+        path.chmod(_SHARED)
+
+
+def _judge(path: Path, found: os.stat_result, *, shared: bool) -> None:
     if not stat.S_ISDIR(found.st_mode):
         kind = "a symbolic link" if stat.S_ISLNK(found.st_mode) else "a file"
         raise JournalUnavailable(f"{path} is {kind}, not a directory; remove it or configure another directory")
-    if os.name == "posix" and found.st_mode & 0o022:
+    if os.name == "posix" and found.st_mode & (_OTHERS_WRITE if shared else _OTHERS_WRITE | _GROUP_WRITES):
+        by_group = not found.st_mode & _OTHERS_WRITE
         raise JournalUnavailable(
-            f"{path} can be written by others (mode {stat.S_IMODE(found.st_mode):04o}); run: chmod go-w {path}"
+            f"{path} can be written by others (mode {stat.S_IMODE(found.st_mode):04o}); run: chmod "
+            + (f"go-w {path}" if not shared else f"o-w {path}")
+            + (", or declare its group with shared_group=True (AUDITKIT_SHARED_GROUP=1)" if by_group else "")
         )
     if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
         raise JournalUnavailable(

@@ -17,6 +17,7 @@ from auditkit.cli.progress import Patience, Progress, standing
 from auditkit.clock import SystemClock
 from auditkit.configuration import exit_timeout
 from auditkit.errors import ConfigurationError
+from auditkit.files import home
 from auditkit.rendering import printable
 from auditkit.trail import delivering, transport_from_environment
 
@@ -51,6 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
             transports,
             ledger=not arguments.no_ledger,
             secret=surroundings.secret(),
+            shared_group=arguments.shared_group or surroundings.shared_group(),
             end_within=exit_timeout(os.environ),
         ) as delivery:
             done = _follow(delivery, stop) if arguments.follow else _drain(delivery, stop, arguments.timeout)
@@ -84,19 +86,19 @@ def _stopping(*, interrupts: bool) -> Iterator[_Stop]:
 
 
 def _is_there(directory: Path, stop: _Stop, *, wait: bool) -> bool:
-    """Return whether there is a directory; with ``wait`` as soon as the application has made it.
+    """Return whether there is an audit directory; with ``wait`` as soon as the application has made it.
 
     Made here, it would belong to this user rather than to the application's.
     """
-    if directory.is_dir():
+    if home(directory).is_dir():
         return True
     if not wait:
         raise ConfigurationError(f"there is no audit directory {directory}; name one")
     say(sys.stderr, f"auditkit: waiting for {printable(str(directory))}, which the application makes")
     pause = threading.Event()
-    while not stop.asked and not directory.is_dir():
+    while not stop.asked and not home(directory).is_dir():
         pause.wait(_POLL)
-    return directory.is_dir()
+    return home(directory).is_dir()
 
 
 def _drain(delivery: Delivery, stop: _Stop, timeout: float | None) -> bool:

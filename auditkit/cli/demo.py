@@ -47,8 +47,9 @@ def run(arguments: argparse.Namespace) -> int:
         transport = _transport(double)
         _refuse_others(directory, transport.name)
         secret = surroundings.secret()
-        catch_up(directory, secret=secret, timeout=_PATIENCE)
-        trail = auditkit.configure(transport, directory=directory, secret=secret)
+        shared = surroundings.shared_group()
+        catch_up(directory, secret=secret, shared_group=shared, timeout=_PATIENCE)
+        trail = auditkit.configure(transport, directory=directory, secret=secret, shared_group=shared)
         before = _last(directory)
         if not trail.enabled:
             raise ConfigurationError("AUDITKIT_DISABLED is set, so nothing is recorded; unset it to see the demo")

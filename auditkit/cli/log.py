@@ -41,7 +41,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _catch_up(directory: Path) -> bool:
-    caught_up = catch_up(directory, secret=surroundings.secret(), timeout=_CATCH_UP)
+    caught_up = catch_up(
+        directory, secret=surroundings.secret(), shared_group=surroundings.shared_group(), timeout=_CATCH_UP
+    )
     if not caught_up:
         say(sys.stderr, f"auditkit: some events may still wait in the journal of {printable(str(directory))}")
     return caught_up

@@ -181,6 +181,11 @@ def _add_deliver(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         type=_reference,
         help="deliver to this transport or list of them, or to what this function returns; may be given again",
     )
+    deliver.add_argument(
+        "--shared-group",
+        action="store_true",
+        help="let the directory's group read and write it: as configure(shared_group=True), or AUDITKIT_SHARED_GROUP=1",
+    )
     deliver.add_argument("--no-ledger", action="store_true", help="leave the ledger to other processes")
     length = deliver.add_mutually_exclusive_group()
     length.add_argument(

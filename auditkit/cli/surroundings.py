@@ -6,7 +6,7 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from auditkit.configuration import DIRECTORY
+from auditkit.configuration import DIRECTORY, shares_group
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,6 +20,11 @@ def default_directory() -> str:
 def secret() -> str | None:
     """Return the secret that ``AUDITKIT_SECRET`` holds, if there is one."""
     return os.environ.get("AUDITKIT_SECRET") or None
+
+
+def shared_group() -> bool:
+    """Return whether ``AUDITKIT_SHARED_GROUP`` says that the directory's group may read and write it."""
+    return shares_group(os.environ)
 
 
 @contextmanager

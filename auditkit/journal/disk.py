@@ -49,6 +49,7 @@ class DiskJournal:
         keys: The chain's keys: the first writes, all read.
         max_bytes: How large the journal may become; past it events are refused.
         syncs_each: True for ``fsync="always"``: `settle` waits for the device.
+        shared: Whether the directory's group may read and write what is in it.
 
     Raises:
         JournalUnavailable: The directory cannot be made or written; names the path and the remedy.
@@ -64,10 +65,11 @@ class DiskJournal:
         keys: Keys,
         max_bytes: int,
         syncs_each: bool = False,
+        shared: bool = False,
     ) -> None:
         """Open the directory; the first segment comes with the first record."""
-        self._root = files.private_directory(directory)
-        self._directory = files.private_directory(directory / "journal")
+        self._root = files.private_directory(directory, shared=shared)
+        self._directory = files.room(directory / "journal")
         self._clock, self._ids, self._reporter, self._keys = clock, ids, reporter, keys
         self._max_bytes = max_bytes
         self.syncs_each = syncs_each

@@ -37,8 +37,8 @@ def remember(root: Path, lane: str) -> None:
     Raises:
         JournalUnavailable: The lane's directory cannot be made.
     """
-    files.private_directory(root / "lanes")
-    files.private_directory(root / "lanes" / lane)
+    files.room(root / "lanes")
+    files.room(root / "lanes" / lane)
 
 
 class DiskFeed:
@@ -372,7 +372,7 @@ class DiskFeed:
     def _bury(self, event: dict[str, object], reason: str) -> None:
         letter = {"event": event, "reason": reason, "at": wire_time(self._clock.time_ns())}
         try:
-            directory = files.private_directory(self._root / "dead")
+            directory = files.room(self._root / "dead")
             files.append_durably(directory / f"{self._lane}.jsonl", json.dumps(letter).encode("ascii") + b"\n")
         except OSError as error:
             message = f"cannot write the dead letters of {self._lane} in {self._root}: {error.strerror}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from auditkit.encoding import decode
 from auditkit.errors import LedgerError
+from auditkit.files import home
 from auditkit.ledger.database import is_blank, reading
 from auditkit.ledger.query import Query
 from auditkit.ledger.schema import ledger_path
@@ -36,13 +37,13 @@ class LedgerReader:
     connection crosses a fork, and the ledger's writer never waits.
 
     Args:
-        directory: The audit directory.
+        directory: The audit directory, or the volume that it lies in.
 
     Thread-safety: any thread may use it, several at once too.
     """
 
     def __init__(self, directory: Path | str) -> None:
-        self._directory = Path(directory)
+        self._directory = home(Path(directory))
 
     @property
     def path(self) -> Path:

@@ -51,6 +51,7 @@ class LedgerWriter:
         directory: The audit directory.
         clock: For time, jitter and salts.
         key: The subkey that signs the chain, 16 to 64 bytes; None for a chain that shows only damage.
+        shared: Whether the directory's group may read and write what is in it.
 
     Attributes:
         quarantined: How many damaged ledgers this writer has moved aside.
@@ -67,11 +68,14 @@ class LedgerWriter:
     concurrency = 1
     durable = True
 
-    def __init__(self, directory: Path | str, *, clock: Clock = _CLOCK, key: bytes | None = None) -> None:
+    def __init__(
+        self, directory: Path | str, *, clock: Clock = _CLOCK, key: bytes | None = None, shared: bool = False
+    ) -> None:
         key_id(key)  # a key that cannot sign is refused here, not in a lane's thread
         self._directory = Path(directory)
         self._clock = clock
         self._key = key
+        self._shared = shared
         self._batch = threading.Lock()
         self.quarantined = 0
 
@@ -127,8 +131,8 @@ class LedgerWriter:
 
     def _attempt(self, rows: Sequence[Prepared]) -> int | None:
         try:
-            files.private_directory(self._directory)
-            files.private_directory(self.path.parent)
+            files.private_directory(self._directory, shared=self._shared)
+            files.room(self.path.parent)
             descriptor = files.locked(self.path.with_name(schema.LOCK), create=True)
             if descriptor is None:
                 return None

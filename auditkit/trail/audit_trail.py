@@ -18,7 +18,7 @@ from auditkit.draft import Scene
 from auditkit.encoding import draft_of
 from auditkit.errors import AuditError, ConfigurationError, RecordingFailed
 from auditkit.event import Event, describe_kind, instant_of
-from auditkit.files import private_directory
+from auditkit.files import audit_directory
 from auditkit.redaction import Redactor
 from auditkit.reporting import logger
 from auditkit.trail.engine import Engine
@@ -59,6 +59,7 @@ class AuditTrail:
         redact: Iterable[str] = (),
         expose: Iterable[str] = (),
         secret: str | bytes | Sequence[str | bytes] | None = None,
+        shared_group: bool = False,
         max_bytes: int = MAX_BYTES,
         clock: Clock | None = None,
     ) -> None:
@@ -82,12 +83,13 @@ class AuditTrail:
             redact=redact,
             expose=expose,
             secret=secret,
+            shared_group=shared_group,
             max_bytes=max_bytes,
         )
         self._set_up(settings, clock or SystemClock())
         if settings.directory is not None and self.enabled:
-            private_directory(settings.directory)
-            logger.info("the audit trail is kept in %s", settings.directory)
+            place = audit_directory(settings.directory, shared=settings.shared_group)
+            logger.info("the audit trail is kept in %s", place)
 
     @classmethod
     def of(cls, settings: Settings) -> Self:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from auditkit.configuration import LEDGER
 from auditkit.errors import JournalUnavailable
+from auditkit.files import home
 from auditkit.trail.audit_trail import AuditTrail
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 def remembered(directory: str | os.PathLike[str]) -> set[str]:
     """Return the names of the destinations that a directory keeps events for."""
     try:
-        return {each.name for each in (Path(directory) / "lanes").iterdir()}
+        return {each.name for each in (home(Path(directory)) / "lanes").iterdir()}
     except OSError:  # there is none, or this user may not look
         return set()
 
@@ -26,6 +27,7 @@ def catch_up(
     directory: str | os.PathLike[str],
     *,
     secret: str | bytes | Sequence[str | bytes] | None = None,
+    shared_group: bool = False,
     timeout: float = 10.0,
 ) -> bool:
     """Put into the ledger what waits for it in the journal, as after a process was killed.
@@ -36,6 +38,7 @@ def catch_up(
     Args:
         directory: The audit directory.
         secret: What its segments may be signed with, as `configure` takes it.
+        shared_group: Whether its group may read and write what is in it, as `configure` takes it.
         timeout: The longest wait for each of flush and shutdown, in seconds.
 
     Returns:
@@ -47,7 +50,7 @@ def catch_up(
     if LEDGER not in remembered(directory):
         return True
     try:
-        trail = AuditTrail(directory=directory, secret=secret)
+        trail = AuditTrail(directory=directory, secret=secret, shared_group=shared_group)
     except JournalUnavailable:
         return False
     caught_up = trail.flush(timeout)

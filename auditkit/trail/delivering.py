@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from auditkit import configuration
 from auditkit.clock import SystemClock
+from auditkit.files import home
 from auditkit.journal import backlog
 from auditkit.reporting import Reporter
 from auditkit.trail.catching_up import remembered
@@ -74,6 +75,7 @@ def delivering(  # noqa: PLR0913  (what configure takes, by name)
     *,
     ledger: bool = True,
     secret: str | bytes | Sequence[str | bytes] | None = None,
+    shared_group: bool = False,
     end_within: float = configuration.SHUTDOWN_TIMEOUT,
     clock: Clock | None = None,
 ) -> Iterator[Delivery]:
@@ -87,6 +89,7 @@ def delivering(  # noqa: PLR0913  (what configure takes, by name)
         transports: The destinations besides the ledger.
         ledger: Whether the ledger is one.
         secret: What the segments may be signed with, as `configure` takes it.
+        shared_group: Whether the directory's group may read and write what is in it, as `configure` takes it.
         end_within: Seconds that the end may take; nothing is lost by a short time.
         clock: Time and chance.
 
@@ -94,7 +97,9 @@ def delivering(  # noqa: PLR0913  (what configure takes, by name)
         ConfigurationError: Something cannot work, or there is no destination.
         JournalUnavailable: The directory cannot be made or written.
     """
-    settings = configuration.settle(transports, directory=directory, ledger=ledger, secret=secret)
+    settings = configuration.settle(
+        transports, directory=directory, ledger=ledger, secret=secret, shared_group=shared_group
+    )
     clock = clock or SystemClock()
     reporter = Reporter(clock)
     assert settings.directory is not None  # noqa: S101  (None has no lanes on disk: `directory` is a path)
@@ -104,4 +109,4 @@ def delivering(  # noqa: PLR0913  (what configure takes, by name)
         for lane in works.lanes:
             lane.start()
         marks = [stack.enter_context(lane.hurried()) for lane in works.lanes]
-        yield Delivery(works, settings.directory, marks, clock, reporter)
+        yield Delivery(works, home(settings.directory), marks, clock, reporter)

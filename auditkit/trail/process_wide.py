@@ -34,6 +34,7 @@ def configure(  # noqa: PLR0913  (the design's names; all but one by keyword)
     redact: Iterable[str] = (),
     expose: Iterable[str] = (),
     secret: str | bytes | Sequence[str | bytes] | None = None,
+    shared_group: bool = False,
     max_bytes: int = MAX_BYTES,
 ) -> AuditTrail:
     """Set the process-wide trail, which every audited call without a ``trail=`` of its own uses.
@@ -57,6 +58,8 @@ def configure(  # noqa: PLR0913  (the design's names; all but one by keyword)
         expose: Exact names whose values are not redacted though a rule says so.
         secret: What keys redaction, chain and exported contexts, kept outside the directory, of at least 16
             characters; two may be given: the first signs, both verify.
+        shared_group: Whether the directory's group may read and write what is in it, so that another user of
+            that group can deliver from there.
         max_bytes: How large the journal may become before events are refused, at least 1 MiB.
 
     Raises:
@@ -77,6 +80,7 @@ def configure(  # noqa: PLR0913  (the design's names; all but one by keyword)
         redact=redact,
         expose=expose,
         secret=secret,
+        shared_group=shared_group,
         max_bytes=max_bytes,
     )
     old = _current.install(trail)
@@ -89,8 +93,9 @@ def configure(  # noqa: PLR0913  (the design's names; all but one by keyword)
 def from_environment() -> AuditTrail:
     """Make the trail that the environment describes: for the first event of a process that configured none.
 
-    Reads ``AUDITKIT_DIRECTORY``, ``AUDITKIT_TRANSPORT``, ``AUDITKIT_SECRET`` and ``AUDITKIT_DISABLED``. Never
-    raises: the application did not call it. What cannot work is told, and the trail goes on without it.
+    Reads ``AUDITKIT_DIRECTORY``, ``AUDITKIT_TRANSPORT``, ``AUDITKIT_SECRET``, ``AUDITKIT_SHARED_GROUP`` and
+    ``AUDITKIT_DISABLED``. Never raises: the application did not call it. What cannot work is told, and the trail
+    goes on without it.
     """
     wrong: list[Exception] = []
     transport: Transport | None = None
@@ -106,7 +111,9 @@ def from_environment() -> AuditTrail:
         secret = None
     directory = os.environ.get("AUDITKIT_DIRECTORY") or DIRECTORY
     try:
-        settings = configuration.settle(transport, directory=directory, secret=secret)
+        settings = configuration.settle(
+            transport, directory=directory, secret=secret, shared_group=configuration.shares_group(os.environ)
+        )
     except ConfigurationError as error:  # without it there is only memory
         wrong.append(error)
         settings = configuration.settle(transport, directory=None, secret=secret)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from auditkit import configuration
 from auditkit.errors import LedgerError
+from auditkit.files import home
 from auditkit.journal import JournalVerification, Keys, verify_journal
 from auditkit.ledger import Verification, ledger_path, verify
 
@@ -21,7 +22,7 @@ def verify_directory(
     """Read an audit directory's ledger, if it has one, and its journal to their ends. Changes nothing.
 
     Args:
-        directory: The audit directory.
+        directory: The audit directory, or the volume that it lies in.
         secret: What they may be signed with, as `configure` takes it.
 
     Raises:
@@ -29,7 +30,7 @@ def verify_directory(
         LedgerError: The ledger is of a newer format, or something may not be read.
     """
     settings = configuration.settle(None, directory=directory, secret=secret)
-    root = Path(directory)
+    root = home(Path(directory))
     has_ledger = ledger_path(root).exists()
     ledger = verify(root, keys=settings.subkeys("ledger")) if has_ledger else None
     try:

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from auditkit import files
 from auditkit.clock import new_id
 from auditkit.configuration import LEDGER
 from auditkit.delivery import SCAN_INTERVAL, Followed, Lane, Nobody, Watch
@@ -112,6 +113,7 @@ class Builder:
         Raises:
             JournalUnavailable: The directory cannot be made or written.
         """
+        directory = files.audit_directory(directory, shared=self._settings.shared_group)
         journal = self._journal(directory)
         if not self._settings.deliver:
             self._remember(journal)
@@ -133,8 +135,9 @@ class Builder:
         Raises:
             JournalUnavailable: The directory cannot be made or written.
         """
-        disk = None if directory is None else self._journal(directory)
-        if disk is not None:
+        disk = None
+        if directory is not None:
+            disk = self._journal(files.audit_directory(directory, shared=self._settings.shared_group))
             self._remember(disk)
         return Works(disk or MemoryJournal(), Watch([Nobody()] if self._served else [], self._clock))
 
@@ -156,6 +159,7 @@ class Builder:
             keys=Keys(self._settings.subkeys("chain")),
             max_bytes=self._settings.max_bytes,
             syncs_each=self._settings.syncs_each,
+            shared=self._settings.shared_group,
         )
 
     def _ledger(self, directory: Path, journal: Journal) -> tuple[Any, list[Lane]]:
@@ -167,7 +171,7 @@ class Builder:
             self._reporter.report("no_ledger", message, error=error)
             return None, []
         key = next(iter(self._settings.subkeys("ledger")), None)
-        writer = LedgerWriter(directory, clock=self._clock, key=key)
+        writer = LedgerWriter(directory, clock=self._clock, key=key, shared=self._settings.shared_group)
         return writer, [self._lane(writer, journal, ())]
 
     def _lanes(self, journal: Journal, already: Mapping[str, Collection[str]]) -> list[Lane]:

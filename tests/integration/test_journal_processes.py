@@ -294,7 +294,8 @@ def test_directory_that_cannot_be_trusted_is_refused(tmp_path: Path, kind: str) 
     expected = {
         "link": f"{path} is a symbolic link, not a directory; remove it or configure another directory",
         "file": f"{path} is a file, not a directory; remove it or configure another directory",
-        "open to a group": f"{path} can be written by others (mode 0770); run: chmod go-w {path}",
+        "open to a group": f"{path} can be written by others (mode 0770); run: chmod go-w {path}, "
+        "or declare its group with shared_group=True (AUDITKIT_SHARED_GROUP=1)",
     }[kind]
 
     with pytest.raises(JournalUnavailable) as caught:

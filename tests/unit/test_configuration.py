@@ -38,6 +38,11 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         {"directory": None, "deliver": False},
         "deliver=False has no meaning with directory=None: no other process can see what is in memory",
     ),
+    (
+        {"directory": None, "shared_group": True},
+        "shared_group=True has no meaning with directory=None: nothing is on disk",
+    ),
+    ({"shared_group": "audit"}, "shared_group must be True or False, got 'audit'"),
     ({"directory": ""}, "directory must be a path or None, got ''"),
     ({"directory": "a\0b"}, r"directory must be a path or None, got 'a\x00b'"),
     ({"directory": 7}, "directory must be a path or None, got 7"),
@@ -158,6 +163,7 @@ def test_configuration_as_told(tmp_path: Path) -> None:
         redact={"iban"},
         expose=["token_count"],
         secret=["a" * 16, b"b" * 16],
+        shared_group=True,
         max_bytes=2**20,
     )
 
@@ -175,6 +181,7 @@ def test_configuration_as_told(tmp_path: Path) -> None:
             defaults=Defaults(group="7", actor=Actor("u", "U"), location="here"),
             redact=("iban",),
             expose=("token_count",),
+            shared_group=True,
             max_bytes=2**20,
             secrets=(b"a" * 16, b"b" * 16),
         )
