@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import sys
 from dataclasses import fields, is_dataclass
+from decimal import Decimal
 from types import NoneType, UnionType
 from typing import (
     TYPE_CHECKING,
@@ -12,6 +13,8 @@ from typing import (
     Any,
     Final,
     ForwardRef,
+    Never,
+    NoReturn,
     NotRequired,
     Required,
     Union,
@@ -19,6 +22,7 @@ from typing import (
     get_origin,
     is_typeddict,
 )
+from uuid import UUID
 
 from auditkit.errors import AuditDefinitionError
 
@@ -26,6 +30,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 _WRAPPINGS: Final = (Annotated, Required, NotRequired)
+# Their instances have what these classes have, and nobody gives them more.
+_CLOSED: Final = frozenset({str, int, float, bool, bytes, list, set, frozenset, Decimal, UUID})
+_OF_ENUMS: Final = frozenset({"name", "value"})  # an enum's member may be a str or an int too
+_NOTHING: Final = (None, NoneType, Never, NoReturn)
 
 
 def check_segments(kind: type | None, segments: Iterable[str], where: str) -> None:
@@ -40,6 +48,9 @@ def check_segments(kind: type | None, segments: Iterable[str], where: str) -> No
         AuditDefinitionError: There is no such field; names those that exist.
     """
     for segment in segments:
+        if kind in _CLOSED:
+            _check_closed(kind, segment, where)
+            return
         declared = None if kind is None else _declared(kind)
         if kind is None or declared is None:
             return
@@ -53,6 +64,22 @@ def check_segments(kind: type | None, segments: Iterable[str], where: str) -> No
             )
 
 
+def _check_closed(kind: type, segment: str, where: str) -> None:
+    if kind is list:
+        there, instead = segment.isdecimal(), "an element is named by its number, the first one by '0'"
+    else:
+        there, instead = segment in _OF_ENUMS, "name the value itself, or give a callable"
+    if not there and not hasattr(kind, segment):
+        raise AuditDefinitionError(f"{where}: a value of type {kind.__name__} has no {segment!r}; {instead}")
+
+
+def is_nothing(annotation: object) -> bool:
+    """Return whether a function that is annotated to return this never has a result."""
+    if isinstance(annotation, str):
+        return annotation.rpartition(".")[2] in {"None", "Never", "NoReturn"}
+    return any(annotation is each for each in _NOTHING)
+
+
 def class_of(annotation: object, namespace: Mapping[str, Any]) -> type | None:
     """Return the class that an annotation names, or None where it is none that can be told now."""
     if isinstance(annotation, ForwardRef):  # what TypedDict and NamedTuple make of a text
@@ -62,13 +89,14 @@ def class_of(annotation: object, namespace: Mapping[str, Any]) -> type | None:
             annotation = eval(annotation, dict(namespace))  # noqa: S307  (the application's own code)
         except Exception:  # noqa: BLE001  (a forward reference: it is checked when it is used)
             return None
-    origin = get_origin(annotation)
+    origin: Any = get_origin(annotation)
     if origin in _WRAPPINGS:
         return class_of(get_args(annotation)[0], namespace)
     if origin in {Union, UnionType}:
         others = [each for each in get_args(annotation) if each is not NoneType]
         return class_of(others[0], namespace) if len(others) == 1 else None
-    return annotation if origin is None and isinstance(annotation, type) else None
+    kind = origin if origin in _CLOSED else annotation
+    return kind if (origin is None or kind is origin) and isinstance(kind, type) else None
 
 
 def _declared(kind: Any) -> Iterable[str] | None:

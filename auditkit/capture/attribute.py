@@ -1,4 +1,4 @@
-"""One attribute or key of a value, read without asking a database for it.
+"""One attribute, key or element of a value, read without asking a database for it.
 
 How the values of a class are read is decided once per class. What a mapper (SQLAlchemy, Django) has loaded is
 read; what it would have to load is not there.
@@ -38,6 +38,8 @@ def _way(kind: type) -> Way:
         return getitem
     if issubclass(kind, Mapping):
         return _of_mapping
+    if issubclass(kind, list | tuple):
+        return _of_sequence
     if (manager := getattr(kind, "_sa_class_manager", None)) is not None:
         return _of_mapped(manager.mapper)
     if hasattr(getattr(kind, "_meta", None), "concrete_fields"):
@@ -48,6 +50,11 @@ def _way(kind: type) -> Way:
 def _of_mapping(value: Any, name: str) -> Any:
     """Read a key, else an attribute; asking first, since a `defaultdict` makes what it is asked for."""
     return value[name] if name in value else getattr(value, name)
+
+
+def _of_sequence(value: Any, name: str) -> Any:
+    """Read an element by its number, else an attribute: of a named tuple, and of what is derived from these."""
+    return value[int(name)] if name.isdecimal() else getattr(value, name)
 
 
 def _of_mapped(mapper: Any) -> Way:
@@ -89,7 +96,7 @@ def identified(value: object) -> object:
     `Actor.of` and `Target.of` read an object's attributes, which may run a query.
     """
     way = WAYS[type(value)]
-    if way in {getattr, getitem, _of_mapping}:
+    if way in {getattr, getitem, _of_mapping, _of_sequence}:
         return value
     found = {name: _loaded(way, value, name) for name in ("pk", "id", "name")}
     name = found["name"]

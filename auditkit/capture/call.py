@@ -6,7 +6,7 @@ from contextvars import ContextVar
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from auditkit.capture.reference import Unavailable
+from auditkit.capture.reference import Unavailable, WithoutOutcome
 from auditkit.clock import new_id
 from auditkit.errors import InvalidEventError
 
@@ -91,8 +91,8 @@ class Call:
 
     def tell(self, option: str, compiled: Compiled, error: BaseException) -> None:
         """Count and log that a reference or callable of the declaration could not be read."""
-        if self.failed and compiled.late and isinstance(error, Unavailable):
-            return  # a reference into the result of a call that has none
+        if isinstance(error, WithoutOutcome) or (self.failed and compiled.late and isinstance(error, Unavailable)):
+            return  # a reference into what a call that ended so does not have
         detail = f": {error}" if isinstance(error, Unavailable | InvalidEventError) else ""
         self.trouble = f"{option}={compiled.text} of {self.declared.name} could not be read{detail}"
         self.trail.trouble(

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from auditkit.capture.annotations import check_segments, class_of
+from auditkit.capture.annotations import check_segments, class_of, is_nothing
 from auditkit.capture.attribute import WAYS, NotLoaded
 from auditkit.capture.origin import is_kind
 from auditkit.errors import AuditDefinitionError
@@ -40,6 +40,10 @@ _ASYNCHRONOUS: Final = (inspect.iscoroutinefunction, inspect.isasyncgenfunction)
 
 class Unavailable(LookupError):  # noqa: N818  (a state of the call, not a fault)
     """Say that there is no such value in this call; the message is complete."""
+
+
+class WithoutOutcome(Unavailable):
+    """Say that a call which raised has no result, or one that returned no error: that is as it should be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +95,9 @@ class Parameters:
         except (TypeError, ValueError):
             raise AuditDefinitionError(f"{self.name} has no signature that audited can read") from None
         self._all = list(signature.parameters.values())
-        self._returned = signature.return_annotation
+        # A decorator below that says what it wraps may give another result than that.
+        self._returned = _EMPTY if hasattr(function, "__wrapped__") else signature.return_annotation
+        self._has_result = not is_nothing(self._returned) and not is_kind(inspect.isasyncgenfunction, function)
         self.names = [parameter.name for parameter in self._all]
 
     def reader(self, name: str) -> Reader:
@@ -101,7 +107,7 @@ class Parameters:
         if parameter.kind is parameter.VAR_POSITIONAL:
             return lambda call: call.args[index:]
         if parameter.kind is parameter.VAR_KEYWORD:
-            named = frozenset(each.name for each in self._all if each.kind is not each.POSITIONAL_ONLY)
+            named = frozenset(filter(self._is_named, self.names))
             return lambda call: {key: value for key, value in call.kwargs.items() if key not in named}
         if parameter.kind is parameter.KEYWORD_ONLY:
             return lambda call: _given(call.kwargs.get(name, parameter.default), name)
@@ -121,10 +127,36 @@ class Parameters:
         kinds = {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}
         return index if self._all[index].kind in kinds else None
 
-    def annotation(self, name: str) -> type | None:
-        """Return the class that a parameter, or the result, is annotated with, if that can be told now."""
-        annotation = self._all[self.names.index(name)].annotation if name in self.names else self._returned
-        return None if annotation is _EMPTY else class_of(annotation, self._namespace)
+    def check(self, first: str, rest: list[str], where: str) -> None:
+        """Refuse a reference that could not be read in any call.
+
+        Args:
+            first: The reference's first segment, which exists.
+            rest: Those after it.
+            where: What the message begins with.
+
+        Raises:
+            AuditDefinitionError: It could not; says what would be right.
+        """
+        if first in self.names:
+            parameter = self._all[self.names.index(first)]
+            if rest and parameter.kind is parameter.VAR_POSITIONAL and not rest[0].isdecimal():
+                raise AuditDefinitionError(f"{where}: *{first} is a tuple; write '{first}.0' for its first element")
+            if rest and parameter.kind is parameter.VAR_KEYWORD and self._is_named(rest[0]):
+                raise AuditDefinitionError(f"{where}: {rest[0]!r} is never in **{first}; write {rest[0]!r} alone")
+            in_general = parameter.kind in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}
+            self._check(parameter.annotation, rest[1:] if in_general else rest, where)
+        elif first == "result":
+            if not self._has_result:
+                raise AuditDefinitionError(f"{where}: {self.name} returns nothing, so there is no result to refer to")
+            self._check(self._returned, rest, where)
+
+    def _check(self, annotation: Any, rest: list[str], where: str) -> None:
+        check_segments(None if annotation is _EMPTY else class_of(annotation, self._namespace), rest, where)
+
+    def _is_named(self, name: str) -> bool:
+        kinds = {each.name: each.kind for each in self._all}
+        return name in kinds and kinds[name] is not inspect.Parameter.POSITIONAL_ONLY
 
 
 def _given(value: Any, name: str) -> Any:
@@ -171,8 +203,7 @@ def compile_reference(parameters: Parameters, path: object, option: str) -> Comp
             f"{where}: there is no parameter {first!r}; there are {', '.join([*parameters.names, 'result'])}"
         )
     late = first not in parameters.names
-    if first != "error" or not late:
-        check_segments(parameters.annotation(first), rest, where)
+    parameters.check(first, rest, where)
     read = _read_late(first) if late else parameters.reader(first)
     if len(rest) == 1 and not late and (index := parameters.position(first)) is not None:
         return Compiled(_follow_positional(index, read, rest[0], path), late, path)
@@ -182,12 +213,12 @@ def compile_reference(parameters: Parameters, path: object, option: str) -> Comp
 def _read_late(name: str) -> Reader:
     def read_result(call: Readable) -> Any:
         if call.error is not None:
-            raise Unavailable("there is no result")
+            raise WithoutOutcome("there is no result")
         return call.result
 
     def read_error(call: Readable) -> Any:
         if call.error is None:
-            raise Unavailable("there is no error")
+            raise WithoutOutcome("there is no error")
         return call.error
 
     return read_result if name == "result" else read_error

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from collections import namedtuple
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, NotRequired, Optional, Required, TypedDict, Union
+from functools import wraps
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    NamedTuple,
+    NoReturn,
+    NotRequired,
+    Optional,
+    Required,
+    TypedDict,
+    Union,
+)
+from uuid import UUID
 
 import attrs
 import pydantic
@@ -13,7 +26,7 @@ import pytest
 from auditkit import AuditDefinitionError, audited, ref
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
     from decimal import Decimal
 
 
@@ -157,14 +170,17 @@ def test_spellings_of_one_class_are_understood(annotation: Any) -> None:
         (City | Attrs, "value.anything"),
         ("Decimal", "value.anything"),
         ("not an annotation", "value.anything"),
-        (list[City], "value.anything"),
+        (tuple[City, ...], "value.name"),
+        (list[City], "value.0.anything"),
+        (str, "value.name"),
+        (int, "value.real"),
         (7, "value.anything"),
         (Plain, "value.anything"),
         (OpenModel, "value.anything"),
         (Dynamic, "value.anything"),
         (Old, "value.city.anything"),
         (tuple, "value.anything"),
-        (Data, "value.tags.anything"),
+        (Data, "value.tags.0.anything"),
         (Data, "value.price.anything"),
         (Data, "value.nothing.anything"),
         (Model, "value.describe.anything"),
@@ -175,6 +191,84 @@ def test_spellings_of_one_class_are_understood(annotation: Any) -> None:
 def test_what_cannot_be_told_is_not_refused(annotation: Any, path: str) -> None:
     """Where instances may have more than is declared, or nobody can say what they are, the call will tell."""
     assert "" == refusal(annotation, path)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "path", "told"),
+    [
+        (str, "value.id", "a value of type str has no 'id'; name the value itself, or give a callable"),
+        ("int | None", "value.id", "a value of type int has no 'id'"),
+        (UUID, "value.0", "a value of type UUID has no '0'"),
+        (list[City], "value.name", "a value of type list has no 'name'; an element is named by its number"),
+        (Data, "value.tags.first", "a value of type list has no 'first'"),
+        (Annotated[list, "a note"], "value.id", "a value of type list has no 'id'"),
+    ],
+)
+def test_what_no_value_of_a_type_has_is_refused(annotation: Any, path: str, told: str) -> None:
+    """A text, a number or a list has what its type has: a reference to more could not be read in any call."""
+    assert refusal(annotation, path).startswith(told)
+
+
+@pytest.mark.parametrize("annotation", [pytest.param(None, id="itself"), "None", NoReturn, "Never", "typing.Never"])
+def test_result_of_what_returns_nothing_is_refused(annotation: Any) -> None:
+    """Where the annotation says that there is no result, a reference to it is a mistake."""
+
+    def function() -> Any: ...
+
+    function.__annotations__ = {"return": annotation}
+
+    for path in ("result", "result.id"):
+        with pytest.raises(AuditDefinitionError, match=rf"{path}'.*function returns nothing, so there is no result"):
+            audited("city.read", "R", target=path)(function)
+
+
+def test_result_of_an_async_generator_is_refused() -> None:
+    """An async generator yields, and never has a result."""
+
+    async def cities() -> AsyncIterator[City]:
+        yield City("Rome")
+
+    with pytest.raises(AuditDefinitionError, match="returns nothing, so there is no result to refer to"):
+        audited("city.read", "R", target="result.name")(cities)
+
+
+def test_result_that_a_decorator_below_makes_is_not_told_by_the_annotation() -> None:
+    """What a decorator gives in the result's place is not what the function it wraps is annotated to return."""
+
+    def enveloped(function: Callable[..., Any]) -> Callable[..., Any]:
+        return wraps(function)(lambda: {"data": function()})
+
+    @enveloped
+    def find() -> None: ...
+
+    @enveloped
+    def found() -> City:
+        return City("Rome")
+
+    for function in (find, found):
+        audited("city.read", "R", target="result.data")(function)
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("rest.name", r"\*rest is a tuple; write 'rest.0' for its first element"),
+        ("rest.0.nam", "City has no field 'nam'; it has name"),
+        ("more.first", r"'first' is never in \*\*more; write 'first' alone"),
+        ("more.home.nam", "City has no field 'nam'; it has name"),
+    ],
+)
+def test_reference_into_further_arguments_is_checked(path: str, told: str) -> None:
+    """What can stand in *args and **kwargs is known, and what each of them is annotated with."""
+
+    def visit(first: City, /, second: City, *rest: City, **more: City) -> None: ...
+
+    def named(first: City, **more: City) -> None: ...
+
+    with pytest.raises(AuditDefinitionError, match=told):
+        audited("city.read", "R", target=path)(named if path == "more.first" else visit)
+    for possible in ("rest", "rest.0", "rest.1.name", "more", "more.home.name", "more.first"):  # may be more's own
+        audited("city.read", "R", metadata={"it": ref(possible)})(visit)
 
 
 def test_methods_of_a_mapping_are_no_keys() -> None:

@@ -45,7 +45,7 @@ def update(tweet: Tweet, body: str, *, draft: bool = False) -> Tweet:
     return tweet
 
 
-def annotated(house: House, address: Address, point: Point, quoted: House, loose: Loose, price: Decimal) -> None:
+def annotated(house: House, address: Address, point: Point, quoted: House, loose: Loose, price: Decimal) -> Any:
     """Be decorated; all annotations are strings here."""
 
 

@@ -65,7 +65,7 @@ class Service:
 
     @audited("registry.outside", "R", before=label, after="result", exclude=["notes"])
     @staticmethod
-    def outside(invoice: Any) -> None: ...
+    def outside(invoice: Any) -> Any: ...
 
     @classmethod
     @audited("registry.inside", "R", target=ref("number"))  # type: ignore[arg-type]  # taken all the same
