@@ -90,12 +90,10 @@ def _pair(value: object, field_name: str) -> tuple[object, object]:
             keys = ", ".join(sorted(map(describe, value)))
             raise InvalidEventError(field_name, f"a mapping with keys [{keys}]", "a mapping with 'id'")
         return value["id"], value.get("name")
-    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
-        if len(value) != 2:  # noqa: PLR2004  (a pair)
-            raise InvalidEventError(field_name, f"a sequence of {len(value)}", "an (id, name) pair")
-        return value[0], value[1]
     if isinstance(value, str | int | UUID | Enum):
         return value, None
+    if isinstance(value, Sequence) and not isinstance(value, bytes) and not hasattr(value, "_fields"):
+        return _of_two(value, field_name)
     for attribute in ("pk", "id"):
         found = getattr(value, attribute, None)
         if found is not None:
@@ -104,6 +102,19 @@ def _pair(value: object, field_name: str) -> tuple[object, object]:
     raise InvalidEventError(
         field_name, describe(value), "an id, an (id, name) pair, a mapping with 'id', or an object with pk or id"
     )
+
+
+def _of_two(value: Sequence[object], field_name: str) -> tuple[object, object]:
+    """Return an id and a name. A list of targets is several ids, of which there may be two by chance."""
+    if field_name == "target" and not isinstance(value, tuple):
+        shown, expected = (
+            f"a {type(value).__name__} of {len(value)}",
+            "one; current_entry().add_target tells of several",
+        )
+        raise InvalidEventError(field_name, shown, expected)
+    if len(value) != 2:  # noqa: PLR2004  (a pair)
+        raise InvalidEventError(field_name, f"a sequence of {len(value)}", "an (id, name) pair")
+    return value[0], value[1]
 
 
 def _name_or(field_name: str, name: object, its_id: str) -> str:

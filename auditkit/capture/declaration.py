@@ -251,6 +251,8 @@ def _target(parameters: Parameters, target: object) -> tuple[Compiled | None, Co
                 f"target= of {parameters.name} must be one reference or an (id, name) pair of them, got {len(target)}"
             )
         return compile_value(parameters, target[0], "target"), compile_value(parameters, target[1], "target")
+    if isinstance(target, str):
+        parameters.check_one(target, f"target={target!r} of {parameters.name}")
     return _optional(parameters, target, "target"), None
 
 

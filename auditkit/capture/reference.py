@@ -151,6 +151,25 @@ class Parameters:
                 raise AuditDefinitionError(f"{where}: {self.name} returns nothing, so there is no result to refer to")
             self._check(self._returned, rest, where)
 
+    def check_one(self, name: str, where: str) -> None:
+        """Refuse a parameter that gives several things where one is meant; two of them would pass for a pair.
+
+        Args:
+            name: A parameter's name; any other is left to be judged elsewhere.
+            where: What the message begins with.
+
+        Raises:
+            AuditDefinitionError: It does; says what to do instead.
+        """
+        if name in self.names:
+            parameter = self._all[self.names.index(name)]
+            kind = None if parameter.annotation is _EMPTY else class_of(parameter.annotation, self._namespace)
+            if parameter.kind in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD} or kind in {list, set, frozenset}:
+                raise AuditDefinitionError(
+                    f"{where}: {name!r} gives several; leave target out and say each with "
+                    "current_entry().add_target(), or give a callable"
+                )
+
     def _check(self, annotation: Any, rest: list[str], where: str) -> None:
         check_segments(None if annotation is _EMPTY else class_of(annotation, self._namespace), rest, where)
 

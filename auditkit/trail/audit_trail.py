@@ -267,7 +267,8 @@ class AuditTrail:
         """Count an update that changed nothing, and log its hint."""
         self._engine.reporter.report(
             "unchanged",
-            f"{action} changed nothing; if it did, the object was changed before the call: capture it before that",
+            f"{action} changed nothing; if it did, the object was changed before the call: capture it before that; "
+            "or what changed is another object: give before= and after=",
             cause=action,
             level=logging.INFO,
         )

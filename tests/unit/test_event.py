@@ -11,7 +11,7 @@ from decimal import Decimal
 from enum import Enum, IntEnum, StrEnum
 from pathlib import Path
 from types import MappingProxyType, SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
 import pytest
@@ -560,6 +560,14 @@ def test_changes(metadata: dict[str, Any], expected: dict[str, Any]) -> None:
 
 # Actor and target
 
+
+class Pair(NamedTuple):
+    """A row of two columns: what it says is its id is, whatever stands beside it."""
+
+    id: str
+    total: str
+
+
 FORMS: list[tuple[Any, tuple[str, str]]] = [
     ("u1", ("u1", "u1")),
     (7, ("7", "7")),
@@ -569,7 +577,8 @@ FORMS: list[tuple[Any, tuple[str, str]]] = [
     (Text("u1"), ("u1", "u1")),
     (SURROGATE, ("\ufffd", "\ufffd")),
     (("u1", "n"), ("u1", "n")),
-    (["u1", None], ("u1", "u1")),
+    (("u1", None), ("u1", "u1")),
+    (Pair("u1", "n"), ("u1", "u1")),
     (("u1", 0), ("u1", "0")),
     (("u1", ""), ("u1", "u1")),
     ((7, 8), ("7", "8")),
@@ -590,6 +599,13 @@ def test_actor_and_target_forms(value: Any, expected: tuple[str, str]) -> None:
     assert (*expected, "user") == (actor.id, actor.name, actor.type)
     assert (*expected, None) == (target.id, target.name, target.type)
     assert {str} == {type(each) for each in (actor.id, actor.name, target.id, target.name)}
+
+
+def test_list_is_an_actor_s_pair_and_several_targets() -> None:
+    """JSON has no tuples, so that an actor may be a list; a list of targets is never mistaken for one and its name."""
+    assert ("u1", "n") == dataclasses.astuple(Actor.of(["u1", "n"]))[:2]
+    with pytest.raises(InvalidEventError, match="a list of 2"):
+        Target.of(["t1", "t2"])
 
 
 def test_actor_and_target_are_themselves() -> None:

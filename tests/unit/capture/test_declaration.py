@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
 import pytest
@@ -154,6 +155,19 @@ def test_segment_is_checked_where_annotations_are_not_strings() -> None:
 def test_segment_that_may_exist_is_taken(path: str) -> None:
     """Properties, inherited names and what annotations cannot tell are not refused."""
     assert callable(audited("house.update", "U", target=path)(annotated))
+
+
+def test_target_that_gives_several_is_refused() -> None:
+    """Of several ids, two would pass for one and its name: they are refused, and what tells of each is named."""
+
+    def drop(ids: list[int], *more: int, **named: int) -> None:
+        """Be decorated."""
+
+    for name in ("ids", "more", "named"):
+        found = refusal(partial(audited("row.drop", "D", target=name), drop))
+        assert f"target='{name}' of " in found
+        assert "gives several; leave target out and say each with current_entry().add_target()" in found
+        assert callable(audited("row.drop", "D", metadata={"all": ref(name)})(drop))
 
 
 @pytest.mark.parametrize("action_type", ["U", "D"])

@@ -153,7 +153,7 @@ def test_update_that_changed_nothing_is_recorded_and_counted(
     assert [
         (
             "unchanged: tweet.update changed nothing; if it did, the object was changed before the call: "
-            "capture it before that"
+            "capture it before that; or what changed is another object: give before= and after="
         )
     ] == [each.getMessage() for each in caplog.records if "unchanged" in each.getMessage()]
 
