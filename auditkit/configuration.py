@@ -120,7 +120,7 @@ def settle(  # noqa: PLR0913  (what configure takes)
         on_error=_on_error(on_error),
         denied=_exceptions(denied),
         require=_require(require),
-        defaults=_defaults(defaults),
+        defaults=_defaults(defaults, _require(require)),
         redact=_names("redact", redact),
         expose=_names("expose", expose),
         shared_group=_switch("shared_group", shared_group),
@@ -233,7 +233,7 @@ def _require(given: object) -> tuple[str, ...]:
     return tuple(map(str, names))
 
 
-def _defaults(given: object) -> Defaults:
+def _defaults(given: object, required: Sequence[str]) -> Defaults:
     host = platform.node() or "localhost"
     if given is None:
         return Defaults(location=host)
@@ -246,6 +246,7 @@ def _defaults(given: object) -> Defaults:
             group=text_id(given.get("group", "default"), "group"),
             actor=Actor.of(given.get("actor", "anonymous")),
             location=text_id(given.get("location", host), "location"),
+            settled=frozenset(given) - frozenset(required),
         )
     except InvalidEventError as error:
         raise ConfigurationError(f"defaults: {error}") from None

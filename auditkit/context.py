@@ -179,7 +179,7 @@ class Scope:
             location=seen.get("location", defaults.location),
             correlation_id=seen["correlation_id"],
             metadata=_with_principal(metadata, seen.get("on_behalf_of")),
-            missing=tuple(name for name in ("group", "actor", "location") if name not in seen),
+            missing=defaults.missing(seen),
         )
         # A callable that gave nothing is asked again for the next event; what was bound or resolved while we
         # looked may not be in what we saw.

@@ -14,16 +14,34 @@ from typing import TYPE_CHECKING, NamedTuple
 from auditkit.event import ActionType, Actor, Event, instant_of
 
 if TYPE_CHECKING:
+    from collections.abc import Container
+
     from auditkit.event import MetadataValue
 
 
 @dataclass(frozen=True, slots=True)
 class Defaults:
-    """What stands in an event where no scope and no call said otherwise."""
+    """What stands in an event where no scope and no call said otherwise.
+
+    Attributes:
+        settled: The names of those that were chosen, so that nobody misses a bound one.
+    """
 
     group: str = "default"
     actor: Actor = field(default_factory=lambda: Actor("anonymous"))
     location: str = "localhost"
+    settled: frozenset[str] = frozenset()
+
+    def missing(self, bound: Container[str] = ()) -> tuple[str, ...]:
+        """Return the fields for which a default stands that nobody chose.
+
+        Args:
+            bound: The fields that somebody bound.
+        """
+        return tuple(name for name in _FIELDS if name not in bound and name not in self.settled)
+
+
+_FIELDS = ("group", "actor", "location")
 
 
 class Scene:
@@ -31,7 +49,7 @@ class Scene:
 
     Attributes:
         metadata: What the context adds to each event, lowest in precedence.
-        missing: The fields that nobody bound, so that a default stands in them.
+        missing: The fields that nobody bound, so that a default stands in them which nobody chose either.
         encoded: The JSON of the scene's fields, made once by the encoder and kept here.
     """
 

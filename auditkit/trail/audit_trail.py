@@ -345,7 +345,7 @@ def _bare_scene(settings: Settings) -> Scene:
         location=defaults.location,
         correlation_id=None,
         metadata={},
-        missing=("group", "actor", "location"),
+        missing=defaults.missing(),
     )
 
 

@@ -178,7 +178,9 @@ def test_configuration_as_told(tmp_path: Path) -> None:
             on_error="user.failed",
             denied=(KeyError,),
             require=("actor",),
-            defaults=Defaults(group="7", actor=Actor("u", "U"), location="here"),
+            defaults=Defaults(
+                group="7", actor=Actor("u", "U"), location="here", settled=frozenset({"group", "location"})
+            ),
             redact=("iban",),
             expose=("token_count",),
             shared_group=True,

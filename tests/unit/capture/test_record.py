@@ -56,7 +56,7 @@ def test_record_takes_the_ambient_context(memory: MemoryTransport) -> None:
 
 
 def test_record_outside_any_scope_takes_the_defaults() -> None:
-    """Where nobody said who, the trail's defaults stand, and are counted."""
+    """Where nobody said who, the trail's defaults stand."""
     memory = MemoryTransport()
     configure(memory, directory=None, defaults={"group": "g", "actor": ("cron", "Cron"), "location": "l"})
     record("job.run", "U")

@@ -478,3 +478,21 @@ def test_missing_requirement_is_told_after_the_call() -> None:
     assert "done" == caught.value.result
     with audit_context(actor="user_1"):
         assert "done" == update(Tweet())
+
+
+def test_stated_default_is_told_of_no_more() -> None:
+    """Who says what stands where nothing is bound meant it; only what is required is missed all the same."""
+    memory = MemoryTransport()
+    configure(
+        memory, directory=None, defaults={"group": "acme", "actor": "cron", "location": "here"}, require=["actor"]
+    )
+
+    @audited("tweet.update", "U")
+    def update() -> None: ...
+
+    update()
+    with audit_context(group=lambda: None):
+        update()
+
+    assert [("acme", "cron", "here")] * 2 == [(each.group, each.actor_id, each.location) for each in memory.events]
+    assert {"missing": 2} == stats().troubles
