@@ -7,7 +7,7 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from auditkit.cli import actions, deliver, demo, log, uncovered, verify
+from auditkit.cli import actions, deliver, demo, doctor, log, uncovered, verify
 from auditkit.cli.parser import build_parser
 from auditkit.errors import AuditError, ConfigurationError
 from auditkit.rendering import printable
@@ -20,6 +20,7 @@ _COMMANDS = {
     "actions": actions.run,
     "deliver": deliver.run,
     "demo": demo.run,
+    "doctor": doctor.run,
     "log": log.run,
     "uncovered": uncovered.run,
     "verify": verify.run,

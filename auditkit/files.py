@@ -391,13 +391,12 @@ def private_directory(path: Path, *, shared: bool = False) -> Path:
             path.chmod(_SHARED if shared else 0o700)  # whatever the umask
             with suppress(OSError):  # who may not read the parent leaves its sync to the kernel
                 sync_directory(path.parent)
-        found = path.lstat()
     except OSError as error:
         raise JournalUnavailable(
             f"cannot make the audit directory {path}: {error.strerror}; "
             "give configure() a directory that this process may write"
         ) from None
-    _judge(path, found, shared=shared)
+    judge(path, shared=shared)
     return path
 
 
@@ -419,7 +418,22 @@ def _share(path: Path) -> None:
         path.chmod(_SHARED)
 
 
-def _judge(path: Path, found: os.stat_result, *, shared: bool) -> None:
+def judge(path: Path, *, shared: bool) -> None:
+    """Return if a directory may hold a trail; changes nothing.
+
+    Args:
+        path: A directory that exists.
+        shared: Whether its group may write it.
+
+    Raises:
+        JournalUnavailable: It may not; names the path and the remedy.
+    """
+    try:
+        found = path.lstat()
+    except OSError as error:
+        raise JournalUnavailable(
+            f"cannot look at {path}: {error.strerror}; give configure() a directory that this process may write"
+        ) from None
     if not stat.S_ISDIR(found.st_mode):
         kind = "a symbolic link" if stat.S_ISLNK(found.st_mode) else "a file"
         raise JournalUnavailable(f"{path} is {kind}, not a directory; remove it or configure another directory")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from auditkit.cli import surroundings
-from auditkit.cli.importing import made_by
+from auditkit.cli.named_transports import named_transports
 from auditkit.cli.output import say
 from auditkit.cli.progress import Patience, Progress, standing
 from auditkit.clock import SystemClock
@@ -19,7 +19,7 @@ from auditkit.configuration import exit_timeout
 from auditkit.errors import ConfigurationError
 from auditkit.files import home
 from auditkit.rendering import printable
-from auditkit.trail import delivering, transport_from_environment
+from auditkit.trail import delivering
 
 if TYPE_CHECKING:
     import argparse
@@ -39,7 +39,7 @@ class _Stop:
 def run(arguments: argparse.Namespace) -> int:
     """Deliver until nothing is left or time is up, or with ``--follow`` until asked to stop; 1 where not all is."""
     directory = Path(arguments.directory or surroundings.default_directory())
-    transports = _transports(arguments.transport)
+    transports = named_transports(arguments.transport)
     if not transports and arguments.no_ledger:
         raise ConfigurationError(
             "there is nothing to deliver to: set AUDITKIT_TRANSPORT, give --transport, or leave --no-ledger out"
@@ -57,12 +57,6 @@ def run(arguments: argparse.Namespace) -> int:
         ) as delivery:
             done = _follow(delivery, stop) if arguments.follow else _drain(delivery, stop, arguments.timeout)
     return _conclude(delivery, done=done)
-
-
-def _transports(references: list[str]) -> list[Any]:
-    named = [made_by(each) for each in references]
-    found = [transport_from_environment(), *named]
-    return [one for each in found if each is not None for one in (each if isinstance(each, list | tuple) else [each])]
 
 
 @contextmanager

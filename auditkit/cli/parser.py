@@ -47,6 +47,20 @@ examples:
   WORKOS_API_KEY=sk_... AUDITKIT_TRANSPORT=workos_audit_logs auditkit deliver /var/lib/app/audit --follow
   auditkit deliver --transport app.audit:transports --no-ledger --timeout 300
 """
+_DOCTOR = """\
+Look at everything an audit trail depends on: the directory, its permissions and
+file system, free space, what a sync costs, locks, SQLite, secret and API key
+(neither is shown), proxies, whether each destination can be reached, this
+machine's clock, and versions. Each is a line with ok, warning or problem, and a
+remedy. Records nothing and sends neither an event nor a key. Exit status 1 when
+there is a problem. Run it as the user and in the environment of the service.
+"""
+_DOCTOR_EXAMPLES = """\
+examples:
+  auditkit doctor
+  AUDITKIT_TRANSPORT=workos_audit_logs auditkit doctor /var/lib/app/audit
+  auditkit doctor --transport app.audit:transports --json
+"""
 _VERIFY = """\
 Walk the chains of a directory's ledger and of its journal, and name the first
 record that is not as it was recorded. Changes nothing, and may run beside the
@@ -114,6 +128,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_log(commands)
     _add_deliver(commands)
     _add_verify(commands)
+    _add_doctor(commands)
     _add_actions(commands)
     _add_uncovered(commands)
     return parser
@@ -173,19 +188,8 @@ def _add_deliver(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     _add_directory(deliver)
-    deliver.add_argument(
-        "--transport",
-        action="append",
-        default=[],
-        metavar="MODULE:NAME",
-        type=_reference,
-        help="deliver to this transport or list of them, or to what this function returns; may be given again",
-    )
-    deliver.add_argument(
-        "--shared-group",
-        action="store_true",
-        help="let the directory's group read and write it: as configure(shared_group=True), or AUDITKIT_SHARED_GROUP=1",
-    )
+    _add_transports(deliver)
+    _add_shared_group(deliver)
     deliver.add_argument("--no-ledger", action="store_true", help="leave the ledger to other processes")
     length = deliver.add_mutually_exclusive_group()
     length.add_argument(
@@ -207,6 +211,20 @@ def _add_verify(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     )
     _add_directory(verify)
     verify.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def _add_doctor(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    doctor = commands.add_parser(
+        "doctor",
+        help="say whether everything is fit for a trail",
+        description=_DOCTOR,
+        epilog=_DOCTOR_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    _add_directory(doctor)
+    _add_transports(doctor)
+    _add_shared_group(doctor)
+    doctor.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def _add_actions(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -255,6 +273,25 @@ def _add_directory(place: argparse._ActionsContainer) -> None:
         metavar="DIRECTORY",
         type=_name,
         help="the audit directory (default: $AUDITKIT_DIRECTORY, or audit)",
+    )
+
+
+def _add_transports(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--transport",
+        action="append",
+        default=[],
+        metavar="MODULE:NAME",
+        type=_reference,
+        help="a destination: this transport or list of them, or what this function returns; may be given again",
+    )
+
+
+def _add_shared_group(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--shared-group",
+        action="store_true",
+        help="let the directory's group read and write it: as configure(shared_group=True), or AUDITKIT_SHARED_GROUP=1",
     )
 
 

@@ -33,6 +33,12 @@ _WRITER_SETTINGS = (
 )
 
 
+def sqlite_version() -> tuple[int, int, int]:
+    """Return the version of the SQLite library that keeps the ledger."""
+    major, minor, patch = sqlite3.sqlite_version_info
+    return major, minor, patch
+
+
 def is_damage(error: sqlite3.Error) -> bool:
     """Return whether an error says that the file is not a database, or a malformed one."""
     return _code(error) in _DAMAGE

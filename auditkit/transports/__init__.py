@@ -5,6 +5,7 @@ from __future__ import annotations
 from auditkit.transports.console import ConsoleTransport
 from auditkit.transports.json_lines import JSONLinesTransport
 from auditkit.transports.memory import MemoryTransport
+from auditkit.transports.probing import Probed
 from auditkit.transports.route import Route
 from auditkit.transports.workos import WorkOSTransport
 from auditkit.transports.workos_audit_logs import WorkOSAuditLogsTransport
@@ -15,6 +16,7 @@ __all__ = [
     "ConsoleTransport",
     "JSONLinesTransport",
     "MemoryTransport",
+    "Probed",
     "Route",
     "WorkOSAuditLogsTransport",
     "WorkOSClient",

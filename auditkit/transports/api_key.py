@@ -35,6 +35,15 @@ def authorization(api_key: str | None) -> str:
     return f"Bearer {key}"
 
 
+def check_key() -> None:
+    """Return if ``WORKOS_API_KEY`` holds what can be a key.
+
+    Raises:
+        ConfigurationError: It does not. The text never holds the key.
+    """
+    authorization(None)
+
+
 def key_of(stated: str) -> str:
     """Return the key of an Authorization header's value, to be looked for where it must not be."""
     return stated.removeprefix("Bearer ")

@@ -136,6 +136,17 @@ class Connections:
         Raises:
             TemporaryFailure: No whole answer came. The request may have been received nevertheless.
         """
+        return self._ask("POST", body, [*_encoded(headers), (b"Content-Length", b"%d" % len(body))])
+
+    def get(self) -> RawAnswer:
+        """Ask for what is there and return the answer; redirects are not followed.
+
+        Raises:
+            TemporaryFailure: No whole answer came.
+        """
+        return self._ask("GET", b"", [])
+
+    def _ask(self, method: str, body: bytes, headers: list[tuple[bytes, bytes]]) -> RawAnswer:
         seconds = min(self._timeout, patience.left(self._monotonic()))
         if not seconds:
             raise TemporaryFailure(f"no time left to ask {self._host}")
@@ -143,9 +154,9 @@ class Connections:
         timeout = {"connect": seconds, "pool": seconds, "read": deadline, "write": deadline}
         # As httpx itself makes one of a body and a mapping, at a sixth of the cost (measured: 5 against 29 us).
         request = httpx.Request(
-            "POST",
+            method,
             self._url,
-            headers=[*self._headers, *_encoded(headers), (b"Content-Length", b"%d" % len(body))],
+            headers=[*self._headers, *headers],
             stream=httpx.ByteStream(body),
             extensions={"timeout": timeout},
         )

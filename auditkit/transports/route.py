@@ -36,6 +36,8 @@ class Route:
         self.concurrency = transport.concurrency
         self.durable = transport.durable
         self.inline = getattr(transport, "inline", False)
+        if hasattr(transport, "probe"):
+            self.probe = transport.probe
         self._transport = transport
         self._when = when
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from auditkit.event import Event
+    from auditkit.transports.probing import Probed
 
 
 class WorkOSTransport:
@@ -67,6 +68,14 @@ class WorkOSTransport:
     def send_encoded(self, event_id: str, body: bytes) -> None:
         """Send a body that `encode` made, now or long ago, byte for byte; raises as `send` does."""
         self._endpoint.post(event_id, body)
+
+    def probe(self) -> Probed:
+        """Ask whether WorkOS is there, without a key and without an event: what ``auditkit doctor`` does.
+
+        Raises:
+            TemporaryFailure: No answer came; says why.
+        """
+        return self._endpoint.probe()
 
     def close(self) -> None:
         """Close every connection; called once, after the last `send`."""

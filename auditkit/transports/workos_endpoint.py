@@ -11,6 +11,7 @@ from auditkit.event import instant_of
 from auditkit.transports.api_key import authorization, key_of
 from auditkit.transports.base_url import check_base_url
 from auditkit.transports.http import Connections, check_timeout
+from auditkit.transports.probing import Probed, probe
 from auditkit.transports.workos_answer import read_answer, texts_of
 from auditkit.transports.workos_verdict import verdict
 
@@ -52,7 +53,8 @@ class Endpoint:
         self, path: str, api_key: str | None, *, base_url: str, timeout: float, clock: Clock | None = None
     ) -> None:
         self._clock = clock or SystemClock()
-        url = check_base_url(base_url) + path
+        self._base_url = check_base_url(base_url)
+        url = self._base_url + path
         seconds = check_timeout(timeout)
         stated = authorization(api_key)
         headers = {**HEADERS, "Authorization": stated}
@@ -77,6 +79,14 @@ class Endpoint:
         failure = verdict(answer)
         if failure is not None:
             raise failure
+
+    def probe(self) -> Probed:
+        """Ask whether the API's server is there; neither a key nor an event is sent.
+
+        Raises:
+            TemporaryFailure: No answer came; says why.
+        """
+        return probe(self._base_url, clock=self._clock)
 
     def close(self) -> None:
         """Close every connection; called once, after the last `post`."""
