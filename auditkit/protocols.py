@@ -24,6 +24,18 @@ class Record(NamedTuple):
     event: Event
 
 
+class Frozen(NamedTuple):
+    """A body that was sent before, or was about to be.
+
+    Attributes:
+        body: Its bytes.
+        first_ns: When it was first sent, in nanoseconds since the epoch.
+    """
+
+    body: bytes
+    first_ns: int
+
+
 class Journal(Protocol):
     """Where events are written down first. Safe to call from any thread."""
 
@@ -110,6 +122,18 @@ class Feed(Protocol):
         """Say that the destination has these records for good (or that they are dead letters)."""
         ...
 
+    def keep_body(self, position: Position, frozen: Frozen) -> None:
+        """Keep what is about to be sent of a record, until it is acknowledged. Raises nothing."""
+        ...
+
+    def drop_body(self, position: Position) -> None:
+        """Keep it no longer: the destination did not take it, so that another one may be made. Raises nothing."""
+        ...
+
+    def kept_body(self, position: Position) -> Frozen | None:
+        """Return what was sent of a record before, by whichever process; None where that is not known."""
+        ...
+
     def passed(self, position: Position) -> bool | None:
         """Return whether the record was acknowledged, wherever its lane runs; None when nobody here can know."""
         ...
@@ -128,6 +152,10 @@ class Feed(Protocol):
 
     def bury(self, event: Event, reason: str) -> None:
         """Write a dead letter, durably, before its record is acknowledged."""
+        ...
+
+    def doubt(self, event: Event, first_ns: int) -> None:
+        """Keep durably that the destination may have an event twice, having been sent it long ago. Raises nothing."""
         ...
 
     def close(self) -> None:

@@ -11,7 +11,8 @@ from auditkit.delivery.schedule import Batch, Schedule
 from auditkit.delivery.sender import Sender
 from auditkit.delivery.tally import LaneStats, Tally
 from auditkit.delivery.verdict import DONE, Action, Verdict, judge
-from auditkit.errors import DeliveryRejected
+from auditkit.errors import DeliveryRejected, Paused
+from auditkit.protocols import Frozen
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 SCAN_INTERVAL = 5.0  # seconds between looks for segments that nobody delivers
 _AHEAD = 64  # records taken from the feed at once: half its cost lies in the asking
+KEYS_KEPT_NS = 24 * 3600 * 10**9  # nanoseconds for which WorkOS knows an idempotency key again
 _AGAIN = 60.0  # seconds after which what failed on our own side is tried again
 
 
@@ -150,10 +152,33 @@ class Dispatcher:
 
     def _send(self, batch: Batch) -> BaseException | None:
         try:
-            self._sender.send([record.event for record in batch.records])
+            if self._sender.encodes:
+                self._send_kept(batch)
+            else:
+                self._sender.send([record.event for record in batch.records])
         except BaseException as error:  # noqa: BLE001  (a transport may raise anything: it is judged, not believed)
             return error
         return None
+
+    def _send_kept(self, batch: Batch) -> None:
+        """Send the bytes that were sent before, if any were; else make them, and keep them before they are sent."""
+        (record,) = batch.records
+        with self.state:
+            kept = self._feed.kept_body(record.position)
+        if kept is not None:
+            batch.first_ns = kept.first_ns
+            self._sender.send_encoded(record.event.id, kept.body)
+            return
+        body = self._sender.encode(record.event)
+        if body:  # a route makes nothing of what it does not forward
+            with self.state:
+                self._feed.keep_body(record.position, Frozen(body, self._clock.time_ns()))
+        try:
+            self._sender.send_encoded(record.event.id, body)
+        except Paused:  # nothing of it was taken: what is sent once the configuration is right may be another body
+            with self.state:
+                self._feed.drop_body(record.position)
+            raise
 
     def _settle(self, batch: Batch, error: BaseException | None, now: float) -> None:
         if batch.concluded is not None:
@@ -175,11 +200,22 @@ class Dispatcher:
     def _conclude(self, batch: Batch, verdict: Verdict) -> None:
         """Acknowledge, and only then count: what cannot be acknowledged is still pending."""
         batch.concluded = verdict
+        if verdict is DONE and batch.first_ns and self._clock.time_ns() - batch.first_ns > KEYS_KEPT_NS:
+            self._doubt(batch)
         self._feed.acknowledge(batch.positions)
         if verdict is DONE:
             self._tally.delivered(len(batch.records))
         else:
             self._tally.buried(batch.positions, verdict.reason)
+
+    def _doubt(self, batch: Batch) -> None:
+        """Mark what may have been accepted before, when the destination had forgotten that."""
+        (record,) = batch.records
+        first_ns, batch.first_ns = batch.first_ns, 0  # once, also where the acknowledgement has to be repeated
+        self._feed.doubt(record.event, first_ns)
+        self._tally.doubted()
+        message = f"{self.name} may have an event twice: it was accepted more than 24 hours after it was first sent"
+        self._report("possible_duplicate", message, None)
 
     def _bury(self, batch: Batch, verdict: Verdict) -> None:
         for record in batch.records:

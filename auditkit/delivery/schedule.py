@@ -31,6 +31,8 @@ class Batch:
         failed_at: When they last failed.
         concluded: What became of them, once only their acknowledgement is missing.
         number: How many events were taken from the journal before them.
+        first_ns: When the event was first sent, in nanoseconds since the epoch, where an earlier answer to the
+            same bytes was lost; else 0.
     """
 
     records: Sequence[Record]
@@ -39,6 +41,7 @@ class Batch:
     failed_at: float = math.inf
     concluded: Verdict | None = None
     number: int = 0
+    first_ns: int = 0
 
     @property
     def positions(self) -> list[Position]:

@@ -36,11 +36,17 @@ class Sender:
 
     ``send`` may be called from several threads at once. The loop's thread starts with the first coroutine;
     where none can be started (the interpreter is ending) the calling thread runs the loop.
+
+    Attributes:
+        encodes: Whether the transport tells the bytes that it sends, so that they can be kept and sent again.
     """
 
     def __init__(self, transport: Transport) -> None:
         """Keep the transport."""
         self._transport = transport
+        self.encodes = transport.max_batch == 1 and all(
+            callable(getattr(transport, name, None)) for name in ("encode", "send_encoded")
+        )
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
@@ -52,6 +58,14 @@ class Sender:
     def send(self, events: Sequence[Event]) -> None:
         """Return when the destination has accepted all events; raise what the transport raises."""
         self._finish(self._transport.send(events))
+
+    def encode(self, event: Event) -> bytes:
+        """Return the bytes that deliver an event; raise what the transport raises."""
+        return bytes(self._transport.encode(event))  # type: ignore[attr-defined]  # see `encodes`
+
+    def send_encoded(self, event_id: str, body: bytes) -> None:
+        """Return when the destination has accepted what `encode` made; raise what the transport raises."""
+        self._finish(self._transport.send_encoded(event_id, body))  # type: ignore[attr-defined]  # as in encode
 
     def close(self) -> None:
         """Close the transport, then the loop; raise what the transport raises."""

@@ -20,6 +20,8 @@ class LaneStats:
         delivered: Events it accepted.
         dead_letters: Events it refused for good.
         failures: Attempts that failed.
+        possible_duplicates: Events it accepted more than 24 hours after they were first sent to it: where an
+            answer was lost and it keeps idempotency keys for a day, it may have these twice.
         pending: Events it has still to accept, as far as this process delivers them.
         code: ``"failing"`` or ``"paused"`` where the last attempt failed, else empty.
         trouble: Why the last attempt failed; empty when it did not.
@@ -29,6 +31,7 @@ class LaneStats:
     delivered: int = 0
     dead_letters: int = 0
     failures: int = 0
+    possible_duplicates: int = 0
     pending: int = 0
     code: str = ""
     trouble: str = ""
@@ -40,7 +43,7 @@ class Tally:
 
     def __init__(self) -> None:
         """Begin with nothing counted."""
-        self._delivered = self._buried = self._failures = 0
+        self._delivered = self._buried = self._failures = self._doubtful = 0
         self._code = self._trouble = ""
         self._since_ns = 0
         self._dead: OrderedDict[Position, str] = OrderedDict()
@@ -48,6 +51,10 @@ class Tally:
     def delivered(self, number: int) -> None:
         """Count events that the destination has."""
         self._delivered += number
+
+    def doubted(self) -> None:
+        """Count an event that the destination may have twice."""
+        self._doubtful += 1
 
     def buried(self, positions: list[Position], reason: str) -> None:
         """Count dead letters, and remember the reason for receipts."""
@@ -78,6 +85,7 @@ class Tally:
             delivered=self._delivered,
             dead_letters=self._buried,
             failures=self._failures,
+            possible_duplicates=self._doubtful,
             pending=pending,
             code=self._code,
             trouble=self._trouble,

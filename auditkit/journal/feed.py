@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections import deque
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from auditkit import files
@@ -13,21 +14,24 @@ from auditkit.errors import JournalUnavailable
 from auditkit.journal import cursor as cursors
 from auditkit.journal.adoption import adopt, sweep
 from auditkit.journal.backlog import waiting_in
+from auditkit.journal.bodies import discard
 from auditkit.journal.cursor import Cursor
 from auditkit.journal.held import Held
 from auditkit.journal.segment import CLOSED, CORRUPT, OPEN
 from auditkit.protocols import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from auditkit.clock import Clock
     from auditkit.event import Event
+    from auditkit.journal.bodies import Bodies
     from auditkit.journal.frames import Keys
-    from auditkit.protocols import Position
+    from auditkit.protocols import Frozen, Position
     from auditkit.reporting import Reporter
 
+DOUBTS = "possible_duplicates.jsonl"  # in a lane's directory: the events that its destination may have twice
 HELD_AT_ONCE = 32  # segments that a lane has open, two descriptors each; the others wait by their names
 
 
@@ -168,6 +172,49 @@ class DiskFeed:
         )
         self._tell("cursor_failed", message, error, cause=self._lane)
 
+    def keep_body(self, position: Position, frozen: Frozen) -> None:
+        """Keep what is about to be sent of a record, until it is acknowledged."""
+        with self._bodies(position[0]) as bodies:
+            if bodies is not None:
+                bodies.keep(position[1], frozen)
+
+    def drop_body(self, position: Position) -> None:
+        """Keep it no longer: the destination did not take it, so that another one may be made."""
+        with self._bodies(position[0]) as bodies:
+            if bodies is not None:
+                bodies.drop(position[1])
+
+    def kept_body(self, position: Position) -> Frozen | None:
+        """Return what was sent of a record before, by whichever process; None where that is not known."""
+        found = None
+        with self._bodies(position[0]) as bodies:
+            if bodies is not None:
+                found = bodies.get(position[1])
+        return found
+
+    @contextmanager
+    def _bodies(self, name: str) -> Iterator[Bodies | None]:
+        """Give a segment's bodies; on a full disk a destination must be able to catch up without them."""
+        held = self._held.get(name)
+        try:
+            yield None if held is None else held.bodies
+        except OSError as error:
+            message = (
+                f"cannot keep what is sent to {self._lane} in {self._root}: {error.strerror}; "
+                "where an answer is lost, it is made anew"
+            )
+            self._tell("body_failed", message, error, cause=self._lane)
+
+    def doubt(self, event: Event, first_ns: int) -> None:
+        """Keep durably that the destination may have an event twice."""
+        mark = {"id": event.id, "first_sent_at": wire_time(first_ns), "accepted_at": wire_time(self._clock.time_ns())}
+        try:
+            path = self._lanes / self._lane / DOUBTS
+            files.append_durably(path, json.dumps(mark).encode("ascii") + b"\n")
+        except OSError as error:
+            message = f"cannot keep the marks of {self._lane} in {self._root}: {error.strerror}"
+            self._tell("mark_failed", message, error, cause=self._lane)
+
     def passed(self, position: Position) -> bool | None:
         """Return whether the record was acknowledged, wherever its lane runs; None when nobody can know."""
         name, index = position
@@ -241,6 +288,7 @@ class DiskFeed:
         if any((self._directory / f"{path.stem}{suffix}").exists() for suffix in (OPEN, CLOSED)):
             cursor.close()
         else:
+            discard(path)
             cursor.remove()
 
     def _contained(self, path: Path, act: Callable[[Path], None]) -> None:
@@ -336,7 +384,9 @@ class DiskFeed:
         path.unlink(missing_ok=True)
         files.sync_directory(self._directory)  # or a power cut might bring the segment back, and no cursor
         for lane in remembered:
-            self._cursor_path(lane, name).unlink(missing_ok=True)
+            cursor = self._cursor_path(lane, name)
+            discard(cursor)
+            cursor.unlink(missing_ok=True)
 
     def _lane_names(self) -> list[str]:
         return [lane.name for lane in files.listing(self._lanes) if lane.is_dir()]

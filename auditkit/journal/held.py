@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from auditkit import files
 from auditkit.encoding import MAX_RECORD
 from auditkit.journal import frames
+from auditkit.journal.bodies import Bodies
 from auditkit.journal.cursor import WINDOW, Cursor, Progress
 from auditkit.journal.segment import OPEN, open_segment
 
@@ -30,6 +31,9 @@ class Held:
         keys: The chains that can be read.
         cursor: The claimed cursor; None for a lane that lives only as long as its process.
 
+    Attributes:
+        bodies: What was sent of it, or is about to be; None without a cursor.
+
     Raises:
         FileNotFoundError: The segment is gone: every lane has passed it.
         ValueError: It is not one that this process can read.
@@ -40,6 +44,7 @@ class Held:
         self.name = name
         self._open_path = directory / f"{name}{OPEN}"
         self._cursor = cursor
+        self.bodies = None if cursor is None else Bodies(cursor.path, lambda index: self.progress.has(index))
         self.progress = cursor.progress if cursor is not None else Progress()
         self._file = open_segment(directory, name)
         try:
@@ -126,6 +131,8 @@ class Held:
             if index >= at.index:
                 ahead |= 1 << (index - at.index)
         self._keep(self._advanced(replace(at, ahead=ahead)))
+        if self.bodies is not None:
+            self.bodies.forget(indexes)
 
     def _advanced(self, at: Progress) -> Progress:
         """Return the same progress with its place moved on over what is acknowledged ahead of it."""
@@ -174,10 +181,14 @@ class Held:
             OSError: It could not be kept.
         """
         self._keep(replace(self.progress, done=True))
+        if self.bodies is not None:
+            self.bodies.remove()
 
     def close(self) -> None:
         """Let go of the segment and of the cursor's lock."""
         files.close(self._file)
+        if self.bodies is not None:
+            self.bodies.close()
         if self._cursor is not None:
             self._cursor.close()
 

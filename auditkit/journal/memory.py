@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from auditkit.draft import Draft
     from auditkit.event import Event
-    from auditkit.protocols import Position
+    from auditkit.protocols import Frozen, Position
 
 _SEGMENT = "memory"
 MAX_RECORDS = 65_536  # events that may wait at once
@@ -150,8 +150,10 @@ class MemoryFeed:
         self.index = index
         self._next = index
         self._ahead: set[int] = set()
+        self._bodies: dict[int, Frozen] = {}
         self._closed = False
         self.dead: list[tuple[Event, str]] = []
+        self.doubtful: list[tuple[Event, int]] = []
 
     def take(self, limit: int) -> Sequence[Record]:
         """Return up to ``limit`` records not handed out yet, oldest first; empty when there are none."""
@@ -168,6 +170,7 @@ class MemoryFeed:
             ValueError: One was never handed out.
         """
         for _, index in positions:
+            self._bodies.pop(index, None)
             if index >= self._next:
                 raise ValueError(f"record {index} was never handed out")
             if index >= self.index:
@@ -176,6 +179,18 @@ class MemoryFeed:
             self._ahead.discard(self.index)
             self.index += 1
         self._journal.trim()
+
+    def keep_body(self, position: Position, frozen: Frozen) -> None:
+        """Keep what is about to be sent of a record, until it is acknowledged."""
+        self._bodies[position[1]] = frozen
+
+    def drop_body(self, position: Position) -> None:
+        """Keep it no longer: the destination did not take it."""
+        self._bodies.pop(position[1], None)
+
+    def kept_body(self, position: Position) -> Frozen | None:
+        """Return what was sent of a record before."""
+        return self._bodies.get(position[1])
 
     def passed(self, position: Position) -> bool | None:
         """Return whether the record was acknowledged; None when nobody can know."""
@@ -197,6 +212,10 @@ class MemoryFeed:
     def bury(self, event: Event, reason: str) -> None:
         """Keep a dead letter for as long as the process lives."""
         self.dead.append((event, reason))
+
+    def doubt(self, event: Event, first_ns: int) -> None:
+        """Keep for as long as the process lives that the destination may have an event twice."""
+        self.doubtful.append((event, first_ns))
 
     def close(self) -> None:
         """Keep nothing for this lane any more."""

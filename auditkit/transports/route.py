@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from auditkit.errors import ConfigurationError, Rejected
 
@@ -40,6 +40,10 @@ class Route:
             self.probe = transport.probe
         self._transport = transport
         self._when = when
+        encode, send_encoded = (getattr(transport, name, None) for name in ("encode", "send_encoded"))
+        if callable(encode) and callable(send_encoded):  # what a transport lacks, its route must lack too
+            self.encode = self._encoding(encode)
+            self.send_encoded = self._sending(send_encoded)
 
     def send(self, events: Sequence[Event]) -> Awaitable[None] | None:
         """Send what matches, as the transport does; with nothing to send it is not called.
@@ -49,6 +53,15 @@ class Route:
         """
         chosen = [event for event in events if self._matches(event)]
         return self._transport.send(chosen) if chosen else None
+
+    def _encoding(self, encode: Callable[[Event], bytes]) -> Callable[[Event], bytes]:
+        """Return what encodes the events that match; the others become nothing."""
+        return lambda event: encode(event) if self._matches(event) else b""
+
+    @staticmethod
+    def _sending(send_encoded: Callable[[str, bytes], Any]) -> Callable[[str, bytes], Any]:
+        """Return what sends what there is to send."""
+        return lambda event_id, body: send_encoded(event_id, body) if body else None
 
     def close(self) -> Awaitable[None] | None:
         """Close the transport."""

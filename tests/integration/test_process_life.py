@@ -15,7 +15,7 @@ import pytest
 
 from auditkit import AuditTrail
 from auditkit.testing import WorkOSDouble
-from auditkit.transports import WorkOSTransport
+from auditkit.transports import WorkOSAuditLogsTransport, WorkOSTransport
 from tests.unmeasured import unmeasured
 
 if TYPE_CHECKING:
@@ -194,6 +194,37 @@ hear()
     assert workos.requests[0].body == next(
         request.body for request in workos.requests[1:] if request.headers == workos.requests[0].headers
     )
+
+
+def test_body_is_sent_again_as_it_was_though_the_configuration_changed(
+    run: Callable[..., Child], workos: WorkOSDouble, tmp_path: Path
+) -> None:
+    """A process killed before the answer came: the next one, which would make another body, sends the same bytes."""
+    child = run("""
+from auditkit.transports import WorkOSAuditLogsTransport
+logs = WorkOSAuditLogsTransport(key, base_url=base_url, organization={"g": "org_before"}, name="logs")
+auditkit.configure(logs, directory=directory)
+say(emit())
+hear()
+""")
+    with workos.holding():
+        child.heard()
+        workos.wait_for_requests(1)
+        child.kill()
+    workos.wait_for_events(1)
+    logs = WorkOSAuditLogsTransport(
+        workos.api_key, base_url=workos.base_url, organization={"g": "org_after"}, name="logs"
+    )
+    trail = AuditTrail(logs, directory=tmp_path / "audit")
+    try:
+        assert trail.flush(timeout=20)
+    finally:
+        trail.shutdown(timeout=20)
+    before, after = [request.body for request in workos.requests]
+
+    assert before == after
+    assert b"org_before" in before
+    assert [*(tmp_path / "audit" / "lanes" / "logs").iterdir()] == []
 
 
 def test_process_killed_in_mid_load_loses_nothing(

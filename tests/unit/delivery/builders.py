@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from auditkit.event import Event
     from auditkit.journal.memory import MemoryFeed
-    from auditkit.protocols import Position, Record
+    from auditkit.protocols import Frozen, Position, Record
 
 
 class BrokenFeed:
@@ -57,6 +57,22 @@ class BrokenFeed:
     def bury(self, event: Event, reason: str) -> None:
         self._check("bury")
         self._feed.bury(event, reason)
+
+    def keep_body(self, position: Position, frozen: Frozen) -> None:
+        self._feed.keep_body(position, frozen)
+
+    def drop_body(self, position: Position) -> None:
+        self._feed.drop_body(position)
+
+    def kept_body(self, position: Position) -> Frozen | None:
+        return self._feed.kept_body(position)
+
+    def doubt(self, event: Event, first_ns: int) -> None:
+        self._feed.doubt(event, first_ns)
+
+    @property
+    def doubtful(self) -> list[tuple[Event, int]]:
+        return self._feed.doubtful
 
     def close(self) -> None:
         self.closed = True
