@@ -28,7 +28,7 @@ _UNSAFE = re.compile(
 _STYLES = {"dim": "2", "bold": "1", "C": "32", "R": "34", "U": "33", "D": "31", "bad": "1;31"}
 _COLUMNS = (20, 20, 16)  # characters that time, actor and action take at least
 _WIDTH = 80  # columns
-_INDENT = " " * 22
+INDENT = " " * 22
 _SECOND_COLUMN = "\0"  # stands behind a wide character while lines are wrapped: no printable text has it
 
 
@@ -97,7 +97,7 @@ def lines_of(event: Event, paint: Paint = plain, *, group: bool = False) -> str:
     ]
     rows = ["  ".join(_painted(row, paint)) for row in _rows([part for part in parts if part[1]])]
     details = (line for name, told in _told(event) for line in _detail(printable(name), printable(told), paint))
-    return "\n".join([f"\n{_INDENT}".join(rows), *details])
+    return "\n".join([f"\n{INDENT}".join(rows), *details])
 
 
 def _rows(parts: list[tuple[str, str]]) -> Iterator[list[tuple[str, str]]]:
@@ -107,7 +107,7 @@ def _rows(parts: list[tuple[str, str]]) -> Iterator[list[tuple[str, str]]]:
     for part in parts:
         if row and columns(part[1].rstrip()) > room:
             yield row
-            row, room = [], _WIDTH - len(_INDENT)
+            row, room = [], _WIDTH - len(INDENT)
         row.append(part)
         room -= columns(part[1]) + 2
     yield row
@@ -137,21 +137,21 @@ def _painted(row: list[tuple[str, str]], paint: Paint) -> Iterator[str]:
 
 def _detail(name: str, told: str, paint: Paint) -> Iterator[str]:
     """Yield the lines that tell one thing below an event."""
-    head = f"{_INDENT}{name}:"
+    head = f"{INDENT}{name}:"
     text = f"{name}: {told}"
     if not text.isascii():
         text = "".join(f"{each}{_SECOND_COLUMN}" if _is_wide(each) else each for each in text)
     wrapped = textwrap.wrap(
         text,
         _WIDTH,
-        initial_indent=_INDENT,
-        subsequent_indent=f"{_INDENT}  ",
+        initial_indent=INDENT,
+        subsequent_indent=f"{INDENT}  ",
         expand_tabs=False,
         replace_whitespace=False,
         break_on_hyphens=False,
     )
     first, *rest = (line.replace(_SECOND_COLUMN, "") for line in wrapped)
-    yield f"{_INDENT}{paint('dim', name + ':')}{first[len(head) :]}" if first.startswith(head) else first
+    yield f"{INDENT}{paint('dim', name + ':')}{first[len(head) :]}" if first.startswith(head) else first
     yield from rest
 
 

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from auditkit.cli import surroundings
 from auditkit.cli.output import Listing, say
 from auditkit.errors import LedgerError
+from auditkit.files import home
 from auditkit.ledger import LedgerReader
 from auditkit.rendering import printable
-from auditkit.trail import catch_up
+from auditkit.trail import catch_up, possible_duplicates
 
 if TYPE_CHECKING:
     import argparse
@@ -30,7 +31,13 @@ def run(arguments: argparse.Namespace) -> int:
     caught_up = _catch_up(directory)
     reader = LedgerReader(directory)
     filters = {name: getattr(arguments, name) for name in ("actor", "action", "target", "group", "since", "until")}
-    listing = Listing(sys.stdout, color=arguments.color, as_json=arguments.json, group=arguments.group)
+    listing = Listing(
+        sys.stdout,
+        color=arguments.color,
+        as_json=arguments.json,
+        group=arguments.group,
+        doubts=possible_duplicates(home(directory)),
+    )
     end = reader.last_position()
     last = listing.show(reader.events(**filters, limit=arguments.limit))
     if not last and not arguments.follow:

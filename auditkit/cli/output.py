@@ -6,10 +6,10 @@ import json
 import os
 from typing import TYPE_CHECKING, TextIO
 
-from auditkit.rendering import coloured, lines_of, plain
+from auditkit.rendering import INDENT, coloured, lines_of, plain, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
     from auditkit.ledger import Entry
     from auditkit.rendering import Paint
@@ -26,13 +26,23 @@ class Listing:
         as_json: Print one JSON object a line instead of what a person reads.
         group: The group of all of them, where that is known. Else an event's group is shown where it is
             another one than the event's before.
+        doubts: By an event's id, the destinations that may have it twice.
     """
 
-    def __init__(self, stream: TextIO, *, color: str, as_json: bool = False, group: str | None = None) -> None:
+    def __init__(
+        self,
+        stream: TextIO,
+        *,
+        color: str,
+        as_json: bool = False,
+        group: str | None = None,
+        doubts: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
         self._stream = stream
         self._paint = paint_for(stream, color)
         self._as_json = as_json
         self._group = group or _UNNAMED
+        self._doubts = doubts or {}
 
     def show(self, entries: Iterable[Entry]) -> int:
         """Print entries, and return the position of the last one; 0 when there was none."""
@@ -43,10 +53,15 @@ class Listing:
         return last
 
     def _told(self, entry: Entry) -> str:
+        doubts = self._doubts.get(entry.event.id, ())
         if self._as_json:
-            return json.dumps({"position": entry.position, **entry.event.to_dict()})
+            marks = {"possible_duplicate": [*doubts]} if doubts else {}
+            return json.dumps({"position": entry.position, **entry.event.to_dict(), **marks})
         known, self._group = self._group, entry.event.group
-        return lines_of(entry.event, self._paint, group=self._group != known)
+        told = lines_of(entry.event, self._paint, group=self._group != known)
+        if not doubts:
+            return told
+        return f"{told}\n{INDENT}possible duplicate at {printable(', '.join(doubts))}"
 
 
 def paint_for(stream: TextIO, choice: str) -> Paint:

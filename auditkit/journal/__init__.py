@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from auditkit.journal.backlog import backlog
 from auditkit.journal.disk import DiskJournal
+from auditkit.journal.doubts import possible_duplicates
 from auditkit.journal.frames import Keys
 from auditkit.journal.memory import MemoryJournal
 from auditkit.journal.verification import JournalVerification
 from auditkit.journal.verification import verify as verify_journal
 
-__all__ = ["DiskJournal", "JournalVerification", "Keys", "MemoryJournal", "backlog", "verify_journal"]
+__all__ = [
+    "DiskJournal",
+    "JournalVerification",
+    "Keys",
+    "MemoryJournal",
+    "backlog",
+    "possible_duplicates",
+    "verify_journal",
+]

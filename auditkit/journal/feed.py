@@ -16,6 +16,7 @@ from auditkit.journal.adoption import adopt, sweep
 from auditkit.journal.backlog import waiting_in
 from auditkit.journal.bodies import discard
 from auditkit.journal.cursor import Cursor
+from auditkit.journal.doubts import mark
 from auditkit.journal.held import Held
 from auditkit.journal.segment import CLOSED, CORRUPT, OPEN
 from auditkit.protocols import Record
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from auditkit.protocols import Frozen, Position
     from auditkit.reporting import Reporter
 
-DOUBTS = "possible_duplicates.jsonl"  # in a lane's directory: the events that its destination may have twice
 HELD_AT_ONCE = 32  # segments that a lane has open, two descriptors each; the others wait by their names
 
 
@@ -207,10 +207,8 @@ class DiskFeed:
 
     def doubt(self, event: Event, first_ns: int) -> None:
         """Keep durably that the destination may have an event twice."""
-        mark = {"id": event.id, "first_sent_at": wire_time(first_ns), "accepted_at": wire_time(self._clock.time_ns())}
         try:
-            path = self._lanes / self._lane / DOUBTS
-            files.append_durably(path, json.dumps(mark).encode("ascii") + b"\n")
+            mark(self._lanes / self._lane, event.id, first_ns, self._clock.time_ns())
         except OSError as error:
             message = f"cannot keep the marks of {self._lane} in {self._root}: {error.strerror}"
             self._tell("mark_failed", message, error, cause=self._lane)

@@ -44,8 +44,8 @@ class Held:
         self.name = name
         self._open_path = directory / f"{name}{OPEN}"
         self._cursor = cursor
-        self.bodies = None if cursor is None else Bodies(cursor.path, lambda index: self.progress.has(index))
         self.progress = cursor.progress if cursor is not None else Progress()
+        self.bodies = None if cursor is None else Bodies(cursor.path, self.progress.has)
         self._file = open_segment(directory, name)
         try:
             self._chain = _chain(self._file, keys)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from auditkit.journal import possible_duplicates
 from auditkit.trail.audit_trail import AuditTrail
 from auditkit.trail.catching_up import catch_up, remembered
 from auditkit.trail.delivering import Delivery, delivering
@@ -32,6 +33,7 @@ __all__ = [
     "emit",
     "flush",
     "health",
+    "possible_duplicates",
     "remembered",
     "shutdown",
     "stats",

@@ -9,6 +9,7 @@ import pytest
 
 from auditkit.errors import JournalFull
 from auditkit.journal import DiskJournal, MemoryJournal
+from auditkit.protocols import Frozen
 from tests.journals import deliver_all, draft, ids, open_journal, take_all, write
 
 if TYPE_CHECKING:
@@ -71,6 +72,25 @@ def test_pending_counts_until_acknowledged(journal: DiskJournal | MemoryJournal)
     seen.append(feed.pending())
 
     assert [5, 5, 4, 2, 0] == seen
+
+
+def test_body_is_kept_until_acknowledged(journal: DiskJournal | MemoryJournal) -> None:
+    """What is about to be sent of a record is there until it is dropped or the record is acknowledged."""
+    feed = journal.feed("lane", durable=True)
+    write(journal, 2)
+    first, second = (record.position for record in feed.take(2))
+    frozen = Frozen(b"body", 5)
+    before = feed.kept_body(first)
+    feed.keep_body(first, frozen)
+    feed.keep_body(second, frozen)
+
+    assert (None, frozen, frozen) == (before, feed.kept_body(first), feed.kept_body(second))
+    feed.drop_body(second)
+    feed.acknowledge([first])
+    assert (None, None) == (feed.kept_body(first), feed.kept_body(second))
+    assert feed.kept_body(("unknown", 1)) is None
+    feed.keep_body(("unknown", 1), frozen)
+    feed.drop_body(("unknown", 1))
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0), (1, 1, 0)])

@@ -71,6 +71,21 @@ def test_listing_as_json_gives_all() -> None:
     assert 1 == stream.getvalue().count("\n")
 
 
+def test_listing_tells_possible_duplicates() -> None:
+    """An event that a destination may have twice says so, for people and in JSON; the others say nothing."""
+    stream, json_lines = io.StringIO(), io.StringIO()
+    first, second = entries("acme", "acme")
+    doubts = {second.event.id: ("logs", "workos")}
+    Listing(stream, color="never", doubts=doubts).show([first, second])
+    Listing(json_lines, color="never", as_json=True, doubts=doubts).show([first, second])
+
+    assert stream.getvalue().endswith("\n                      possible duplicate at logs, workos\n")
+    assert 1 == stream.getvalue().count("possible")
+    assert [None, ["logs", "workos"]] == [
+        json.loads(line).get("possible_duplicate") for line in json_lines.getvalue().splitlines()
+    ]
+
+
 def test_say_shows_what_an_encoding_lacks() -> None:
     """A terminal that cannot show a character shows its escape."""
     raw = io.BytesIO()
