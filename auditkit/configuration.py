@@ -25,6 +25,7 @@ MAX_BYTES: Final = 2**30
 LEDGER: Final = "ledger"
 SHUTDOWN_TIMEOUT: Final = 2.0  # seconds
 TRANSPORTS: Final = ("workos_audit_trail", "workos_audit_logs")
+DELIVERY_SHARE: Final = 0.1
 SMALLEST: Final = 2**20  # bytes: less could not hold a few records of the largest size
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
@@ -44,6 +45,7 @@ class Settings:
         syncs_each: Whether each event is put on the device before its call returns.
         ledger: Whether the directory has a ledger for people to read.
         deliver: Whether this process delivers, or only records.
+        delivery_share: The part of the interpreter's time that each lane may take while nobody waits for it.
         raises: Whether an audit error is raised or logged.
         on_error: What a call that raised is recorded as.
         denied: The exceptions that mean a denial.
@@ -61,6 +63,7 @@ class Settings:
     syncs_each: bool
     ledger: bool
     deliver: bool
+    delivery_share: float
     raises: bool
     on_error: str
     denied: tuple[type[BaseException], ...]
@@ -84,6 +87,7 @@ def settle(  # noqa: PLR0913  (what configure takes)
     fsync: object = None,
     ledger: object = None,
     deliver: object = True,
+    delivery_share: object = DELIVERY_SHARE,
     on_audit_error: object = "log",
     on_error: object = "skip",
     denied: object = PermissionError,
@@ -116,6 +120,7 @@ def settle(  # noqa: PLR0913  (what configure takes)
         syncs_each=_one_of("fsync", "interval" if fsync is None else fsync, "interval", "always") == "always",
         ledger=directory is not None and (ledger is None or _switch("ledger", ledger)),
         deliver=_switch("deliver", deliver),
+        delivery_share=_share("delivery_share", delivery_share),
         raises=_one_of("on_audit_error", on_audit_error, "log", "raise") == "raise",
         on_error=_on_error(on_error),
         denied=_exceptions(denied),
@@ -260,6 +265,12 @@ def _positive(name: str, given: object) -> int:
     if isinstance(given, int) and not isinstance(given, bool) and given > 0:
         return given
     raise ConfigurationError(f"{name} must be an int > 0, got {describe(given)}")
+
+
+def _share(name: str, given: object) -> float:
+    if isinstance(given, int | float) and not isinstance(given, bool) and 0 < given <= 1:
+        return float(given)
+    raise ConfigurationError(f"{name} must be a number above 0 and up to 1, got {describe(given)}")
 
 
 def _max_bytes(given: object) -> int:

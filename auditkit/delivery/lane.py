@@ -3,6 +3,9 @@
 Its threads are all alike and take turns in leading: whoever leads waits for the journal, takes the next
 events, hands the lead on, and sends what it took. A lane begins with one thread and gets another one, up to
 the transport's ``concurrency``, when all are busy and sending is slow enough for a further one to help.
+
+Unless somebody waits for it (`Lane.hurried`), a lane keeps to its share of the interpreter: whoever leads rests
+before the next events are taken.
 """
 
 from __future__ import annotations
@@ -11,9 +14,10 @@ import threading
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from auditkit import patience
+from auditkit import pacing, patience
 from auditkit.context import suppressed
 from auditkit.delivery.dispatcher import SCAN_INTERVAL, Dispatcher
+from auditkit.delivery.pace import Meter, Pace
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -27,6 +31,7 @@ if TYPE_CHECKING:
 LINGER = 0.02  # seconds a lane lets events gather before it reads them
 _SLOW = 0.005  # seconds of one send from which a second thread helps; below it they fight over the interpreter
 _LONGEST_REST = 10.0  # seconds between looks, whatever the schedule says
+_BREATH = 5e-5  # seconds that a thread lets others in between; less is no wait at all, and sleeping takes longer
 _POLL = 0.1  # seconds: a deadline on a clock that is driven is looked at again this often
 
 
@@ -39,6 +44,7 @@ class Lane:
         journal: Whose growth wakes the lane.
         clock: Time and chance.
         reporter: Where trouble is told.
+        share: The part of the interpreter's time that it may take while nobody waits for it, in (0, 1].
         already: Ids of events that the destination accepted from another journal.
         scan_interval: Seconds between looks at what other processes write, with jitter.
 
@@ -54,6 +60,7 @@ class Lane:
         *,
         clock: Clock,
         reporter: Reporter,
+        share: float = 1.0,
         already: Collection[str] = (),
         scan_interval: float = SCAN_INTERVAL,
     ) -> None:
@@ -65,6 +72,7 @@ class Lane:
         self._state = self._dispatcher.state
         self._journal, self._clock = journal, clock
         self._concurrency = transport.concurrency
+        self._pace = Pace(share)
         self._lead = threading.Lock()
         self._seen = -1  # the journal's moment when the leader last looked
         self._threads: list[threading.Thread] = []
@@ -99,10 +107,13 @@ class Lane:
         self._working += 1
 
     def _work(self) -> None:
+        meter = Meter(self._clock)
         try:
-            with suppressed():
-                while (batch := self._lead_on()) is not None:
+            with suppressed(), pacing.breathing(self._breathe):
+                while (batch := self._lead_on(meter)) is not None:
                     self._attempt(batch)
+                    with self._state:
+                        self._pace.spent(meter.take(), self._clock.monotonic())
         finally:
             self._leave()
 
@@ -111,14 +122,16 @@ class Lane:
             self._working -= 1
         self._close_if_last()
 
-    def _lead_on(self) -> Batch | None:
+    def _lead_on(self, meter: Meter) -> Batch | None:
         """Wait for events; None when the lane stops."""
         with self._lead:
             while True:
                 with self._state:
+                    self._keep_pace()
                     if self._stopping:
                         return None
                     batch = self._dispatcher.next()
+                    self._look_back(has_more=batch is not None)
                     if batch is not None:
                         self._consider_hiring()
                         return batch
@@ -127,11 +140,37 @@ class Lane:
                 if moment != self._seen:
                     self._seen = moment
                     self._gather()
+                meter.take()  # what looking cost while there was nothing to do is not held against what comes
+
+    def _keep_pace(self) -> None:
+        """Rest for as long as the lane's share asks, and nobody waits for it."""
+        now = self._clock.monotonic
+        while not self._hastens and (rest := self._pace.rest(now())) > 0:
+            self._state.wait(rest)
+
+    def _look_back(self, *, has_more: bool) -> None:
+        """Tell the pace whether it suffices."""
+        schedule = self._dispatcher.schedule
+        if schedule.blocks:
+            self._pace.held_up()
+        elif has_more:
+            recorded = self._journal.wait(-1, 0)  # the moment: no wait
+            self._pace.went_on(self._clock.monotonic(), recorded, schedule.taken)
+        else:
+            self._pace.caught_up()
+
+    @property
+    def _hastens(self) -> bool:
+        return bool(self._urgent) or self._stopping
+
+    def _breathe(self) -> None:
+        if not self._hastens and self._pace.share < 1:
+            threading.Event().wait(_BREATH)
 
     def _gather(self) -> None:
         """Let a few events come together, so that a busy application wakes the lane once for many."""
         with self._state:
-            if not self._urgent and not self._stopping:
+            if not self._hastens:
                 self._state.wait(LINGER)
 
     def _consider_hiring(self) -> None:

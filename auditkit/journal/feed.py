@@ -19,6 +19,7 @@ from auditkit.journal.cursor import Cursor
 from auditkit.journal.doubts import mark
 from auditkit.journal.held import Held
 from auditkit.journal.segment import CLOSED, CORRUPT, OPEN
+from auditkit.pacing import AT_ONCE, breathe
 from auditkit.protocols import Record
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ class DiskFeed:
             except OSError as error:  # what the others gave is handed out all the same
                 self._tell("read_failed", f"segment {held.name} cannot be read", error, cause=held.name)
                 continue
-            records.extend(filter(None, [self._record(held, index, body) for index, body in found]))
+            records.extend(self._records(held, found))
             if held.passed:
                 self._finish(held)
             if len(records) >= limit:
@@ -126,6 +127,14 @@ class DiskFeed:
 
     def _oldest_first(self) -> list[Held]:
         return sorted(self._held.values(), key=lambda held: held.name)
+
+    def _records(self, held: Held, found: Sequence[tuple[int, bytes]]) -> Iterator[Record]:
+        for number, (index, body) in enumerate(found, 1):
+            record = self._record(held, index, body)
+            if record is not None:
+                yield record
+            if number % AT_ONCE == 0:
+                breathe()
 
     def _record(self, held: Held, index: int, body: bytes) -> Record | None:
         try:

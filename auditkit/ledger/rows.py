@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from auditkit.encoding import draft_of, encode, wire_time
 from auditkit.event import whole_text
 from auditkit.ledger.chain import SALT_SIZE, digest_of, key_id
+from auditkit.pacing import AT_ONCE, breathe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,6 +74,8 @@ def prepare(events: Sequence[Event], salts: bytes, key: bytes | None) -> list[Pr
     signer = key_id(key)
     prepared = []
     for number, event in enumerate(events):
+        if number and number % AT_ONCE == 0:
+            breathe()
         salt = salts[number * SALT_SIZE : (number + 1) * SALT_SIZE]
         draft = draft_of(event)
         body = encode(draft)

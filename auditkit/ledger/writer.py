@@ -16,6 +16,7 @@ from auditkit.ledger import schema
 from auditkit.ledger.chain import GENESIS, SALT_SIZE, key_id, link_of
 from auditkit.ledger.database import is_damage, is_misfit, quarantine, writing
 from auditkit.ledger.rows import prepare
+from auditkit.pacing import AT_ONCE, breathe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -179,6 +180,8 @@ class LedgerWriter:
                 done += 1
                 if monotonic() >= deadline:
                     break
+                if done % AT_ONCE == 0:
+                    breathe()
             # Also when every row was there already: a process killed between its commit's write and its sync
             # leaves them visible but not yet on the device, and only a commit that writes syncs the WAL.
             connection.execute(schema.WRITE_HEAD, (position, link))

@@ -43,6 +43,7 @@ class DrivenClock:
         self._time_ns = start_ns
         self._monotonic = 0.0
         self._drawn = 0
+        self._computed = threading.local()
         self._lock = threading.RLock()  # a signal handler that audits may come in here, on this very thread
         self._waiting: list[weakref.WeakMethod[Any]] = []
 
@@ -62,6 +63,20 @@ class DrivenClock:
             wake = reference()
             if wake is not None:
                 wake()
+
+    def compute(self, seconds: float) -> None:
+        """Let the calling thread compute for ``seconds``: so much time passes, and so much of its own.
+
+        Raises:
+            ValueError: They are not above 0.
+        """
+        self.advance(seconds)
+        self._computed.seconds = self.thread_time() + seconds
+
+    def thread_time(self) -> float:
+        """Return the seconds that the calling thread has computed, by what it was told."""
+        computed: float = getattr(self._computed, "seconds", 0.0)
+        return computed
 
     def time_ns(self) -> int:
         """Return the nanoseconds since the epoch that it was given, and those that have passed."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from auditkit import _current, configuration
 from auditkit.clock import SystemClock, new_id
-from auditkit.configuration import DIRECTORY, MAX_BYTES
+from auditkit.configuration import DELIVERY_SHARE, DIRECTORY, MAX_BYTES
 from auditkit.context import current_scope, suppressed
 from auditkit.delivery import Nobody, Watch
 from auditkit.delivery import Receipt as TrackedReceipt
@@ -51,6 +51,7 @@ class AuditTrail:
         fsync: Literal["interval", "always"] | None = None,
         ledger: bool | None = None,
         deliver: bool = True,
+        delivery_share: float = DELIVERY_SHARE,
         on_audit_error: Literal["log", "raise"] = "log",
         on_error: str = "skip",
         denied: type[BaseException] | tuple[type[BaseException], ...] = (PermissionError,),
@@ -75,6 +76,7 @@ class AuditTrail:
             fsync=fsync,
             ledger=ledger,
             deliver=deliver,
+            delivery_share=delivery_share,
             on_audit_error=on_audit_error,
             on_error=on_error,
             denied=denied,

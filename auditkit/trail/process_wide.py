@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any, Literal
 
 from auditkit import _current, configuration
-from auditkit.configuration import DIRECTORY, MAX_BYTES, TRANSPORTS
+from auditkit.configuration import DELIVERY_SHARE, DIRECTORY, MAX_BYTES, TRANSPORTS
 from auditkit.errors import AuditError, ConfigurationError
 from auditkit.reporting import logger
 from auditkit.trail.audit_trail import AuditTrail
@@ -26,6 +26,7 @@ def configure(  # noqa: PLR0913  (the design's names; all but one by keyword)
     fsync: Literal["interval", "always"] | None = None,
     ledger: bool | None = None,
     deliver: bool = True,
+    delivery_share: float = DELIVERY_SHARE,
     on_audit_error: Literal["log", "raise"] = "log",
     on_error: str = "skip",
     denied: type[BaseException] | tuple[type[BaseException], ...] = (PermissionError,),
@@ -48,6 +49,8 @@ def configure(  # noqa: PLR0913  (the design's names; all but one by keyword)
             a power cut loses nothing either, and each call waits for the device.
         ledger: Whether the directory has a ledger for people to read; True with a directory.
         deliver: False where another process delivers: this one only records.
+        delivery_share: The part of the interpreter's time, above 0 and up to 1, that each destination's lane may
+            take while nobody waits for it; at 1 it delivers flat out, as `flush` and `shutdown` always do.
         on_audit_error: ``"log"``: trouble inside auditkit never reaches the application. ``"raise"``: an
             action whose record cannot be made fails before it runs, or raises `RecordingFailed` after it.
         on_error: What a call that raises is recorded as: ``"skip"``, ``"record"`` or another action.
@@ -72,6 +75,7 @@ def configure(  # noqa: PLR0913  (the design's names; all but one by keyword)
         fsync=fsync,
         ledger=ledger,
         deliver=deliver,
+        delivery_share=delivery_share,
         on_audit_error=on_audit_error,
         on_error=on_error,
         denied=denied,

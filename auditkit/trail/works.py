@@ -185,6 +185,7 @@ class Builder:
             journal,
             clock=self._clock,
             reporter=self._reporter,
+            share=self._settings.delivery_share,
             already=already,
             scan_interval=self._scan_interval,
         )

@@ -12,7 +12,8 @@ from auditkit import patience
 from auditkit.context import current_scope
 from auditkit.delivery.tally import LaneStats
 from auditkit.errors import DeliveryRejected, Paused, Rejected, TemporaryFailure
-from auditkit.testing import ScriptedTransport
+from auditkit.pacing import breathe
+from auditkit.testing import DrivenClock, ScriptedTransport
 from tests.unit.delivery.builders import Bench, called_ids, ids
 
 if TYPE_CHECKING:
@@ -412,3 +413,97 @@ def test_wait_ends_with_the_attempt(start: Callable[..., Lane]) -> None:
 
     assert lane.fate(first)
     assert 2 == len(called_ids(bench.transport))
+
+
+# ---------------------------------------------------------------------- keeping pace
+
+
+class Costly(ScriptedTransport):
+    """A destination that keeps its lane's thread computing for 40 ms an event, and knows when it was called."""
+
+    def __init__(self, bench_clock: DrivenClock) -> None:
+        self.called_at: list[float] = []
+        super().__init__(otherwise=self._compute)
+        self._driven = bench_clock
+
+    def _compute(self, events: Sequence[Event]) -> None:
+        self.called_at.append(round(self._driven.monotonic(), 6))
+        self._driven.compute(0.04)
+        breathe()
+
+
+def costly_bench() -> Bench:
+    clock = DrivenClock()
+    return Bench(Costly(clock), clock)
+
+
+def wait_until_resting(bench: Bench, lane: Lane) -> float:
+    """Wait until the lane rests; return for how long."""
+    while not (rest := lane._pace.rest(bench.clock.monotonic())):
+        pass
+    return rest
+
+
+def test_lane_keeps_to_its_share(start: Callable[..., Lane]) -> None:
+    """A lane that may take a tenth rests nine times as long as it computed before it sends again."""
+    bench = costly_bench()
+    lane = start(bench, share=0.1)
+    bench.record(2)
+    rest = wait_until_resting(bench, lane)
+    bench.clock.advance(0.3)
+    bench.clock.advance(0.06)
+    bench.transport.wait_for_events(2)
+
+    assert pytest.approx(0.36) == rest
+    assert [0.0, 0.4] == bench.transport.called_at
+
+
+def test_lane_with_the_whole_share_never_rests(start: Callable[..., Lane]) -> None:
+    """A lane that may take everything sends one event after the other."""
+    bench = costly_bench()
+    start(bench, share=1)
+    bench.record(3)
+    bench.transport.wait_for_events(3)
+
+    assert [0.0, 0.04, 0.08] == bench.transport.called_at
+
+
+def test_drain_does_not_rest(start: Callable[..., Lane]) -> None:
+    """A lane that somebody waits for delivers flat out, also when it rests at that moment."""
+    bench = costly_bench()
+    lane = start(bench, share=0.1)
+    bench.record(3)
+    wait_until_resting(bench, lane)
+
+    assert lane.drain(bench.clock.monotonic() + 10)
+    assert [0.0, 0.04, 0.08] == bench.transport.called_at
+
+
+def test_lane_stops_in_the_middle_of_a_rest(start: Callable[..., Lane]) -> None:
+    """A lane that rests ends at once; what it has not sent stays for the next process."""
+    bench = costly_bench()
+    lane = start(bench, share=0.1)
+    bench.record(2)
+    wait_until_resting(bench, lane)
+    lane.stop(bench.clock.monotonic() + 5)
+
+    assert not lane.manned
+    assert 1 == lane.stats().pending
+
+
+def test_lane_that_falls_behind_takes_more(start: Callable[..., Lane]) -> None:
+    """More is recorded than the share delivers for ten seconds: the share doubles, until nothing is left."""
+    bench = costly_bench()
+    lane = start(bench, share=0.1)
+    bench.record(5)
+    wait_until_resting(bench, lane)
+    bench.clock.advance(11)
+    while len(bench.transport.called_at) < 2 or not lane._pace.rest(bench.clock.monotonic()):
+        pass
+    risen = lane._pace.share
+    while lane.stats().delivered < 5:
+        bench.clock.advance(1)
+    while lane._pace.share == risen:
+        pass
+
+    assert (0.2, 0.1) == (risen, lane._pace.share)

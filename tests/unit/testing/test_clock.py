@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -36,6 +37,17 @@ def test_clock_stands_still() -> None:
     assert (1_000, 0.0) == before
     assert (60_500_001_000, 60.5) == (clock.time_ns(), clock.monotonic())
     assert "<DrivenClock after 60.5 s>" == repr(clock)
+
+
+def test_clock_counts_what_a_thread_computes() -> None:
+    """What a thread is told to compute is time that passes, and time of that thread alone."""
+    clock = DrivenClock()
+    clock.compute(0.5)
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(clock.compute, 2).result()
+        another = pool.submit(clock.thread_time).result()
+
+    assert (0.5, 2.0, 2.5) == (clock.thread_time(), another, clock.monotonic())
 
 
 @pytest.mark.parametrize("seconds", [0, -1, float("nan")])
