@@ -118,7 +118,7 @@ class DiskFeed:
             except OSError as error:  # what the others gave is handed out all the same
                 self._tell("read_failed", f"segment {held.name} cannot be read", error, cause=held.name)
                 continue
-            records.extend(self._records(held, found))
+            records.extend(self._decoded(held, found))
             if held.passed:
                 self._finish(held)
             if len(records) >= limit:
@@ -128,7 +128,7 @@ class DiskFeed:
     def _oldest_first(self) -> list[Held]:
         return sorted(self._held.values(), key=lambda held: held.name)
 
-    def _records(self, held: Held, found: Sequence[tuple[int, bytes]]) -> Iterator[Record]:
+    def _decoded(self, held: Held, found: Sequence[tuple[int, bytes]]) -> Iterator[Record]:
         for number, (index, body) in enumerate(found, 1):
             record = self._record(held, index, body)
             if record is not None:

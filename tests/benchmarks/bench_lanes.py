@@ -87,6 +87,7 @@ def timed(act: Callable[[], object], calls: int) -> list[float]:
 
 def application(trail: AuditTrail, calls: int) -> Turn:
     """Make requests and audited calls beside what the trail does."""
+
     @audited("tweet.update", "U", target="tweet_id", trail=trail)
     def update(tweet_id: str, body: str) -> None:
         """Change nothing: the call's own cost is what is asked."""
