@@ -18,6 +18,7 @@ from auditkit.__main__ import main
 from auditkit.doctor import Grade, examine
 from auditkit.testing import DrivenClock, ScriptedTransport, WorkOSDouble
 from auditkit.transports import Route, WorkOSAuditLogsTransport, WorkOSTransport
+from tests.unmeasured import unmeasured
 
 if TYPE_CHECKING:
     from auditkit.doctor import Finding
@@ -148,7 +149,7 @@ def test_user_who_may_not_write_there_is_told(mode: int, inside: str) -> None:
         place.mkdir()
         place.chmod(mode)
         command = [sys.executable, "-c", AS_NOBODY, str(place / inside)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=50)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=50, env=unmeasured())
     told = json.loads(done.stdout)
 
     assert (1, False) == (done.returncode, told["ok"])
