@@ -166,13 +166,18 @@ _guard = threading.RLock()  # keeps a fork from falling between an open and its 
 def create_private(path: Path) -> Handle:
     """Create a file that only its owner can read and write, its group too in a shared directory, and open it.
 
+    Made by root in a user's directory it belongs to that user.
+
     Raises:
         FileExistsError: There is one already.
     """
     handle = _known(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _NO_LINK)
     if hasattr(os, "fchmod"):
         try:
-            os.fchmod(handle.fd, 0o660 if _is_shared(path.parent) else 0o600)  # whatever the umask
+            directory = path.parent.stat()
+            os.fchmod(handle.fd, 0o660 if directory.st_mode & _GROUP_WRITES else 0o600)  # whatever the umask
+            if _is_anothers(directory):
+                os.fchown(handle.fd, directory.st_uid, directory.st_gid)
         except BaseException:
             close(handle)
             raise
@@ -357,17 +362,37 @@ def audit_directory(path: Path, *, shared: bool = False) -> Path:
     return place
 
 
+def _is_anothers(directory: os.stat_result) -> bool:
+    """Return whether what is made in a directory is to be given to its owner: where root works in a user's.
+
+    Else a command that root ran would leave files there that the user's service cannot open.
+    """
+    return os.name == "posix" and os.geteuid() == 0 and directory.st_uid != 0
+
+
 def room(path: Path) -> Path:
     """Return a directory inside of an audit directory, made if it does not exist, and as open as that one is.
+
+    Made by root, it belongs to the owner of the audit directory.
 
     Raises:
         JournalUnavailable: It cannot be made or used; names the path and the remedy.
     """
-    return private_directory(path, shared=_is_shared(path.parent))
+    try:
+        above = path.parent.stat()
+        private_directory(path, shared=os.name == "posix" and bool(above.st_mode & _GROUP_WRITES))
+        if _is_anothers(above) and path.stat().st_uid != above.st_uid:
+            os.chown(path, above.st_uid, above.st_gid)
+    except OSError as error:
+        raise _not_made(path, error) from None
+    return path
 
 
-def _is_shared(directory: Path) -> bool:
-    return os.name == "posix" and bool(directory.stat().st_mode & _GROUP_WRITES)
+def _not_made(path: Path, error: OSError) -> JournalUnavailable:
+    return JournalUnavailable(
+        f"cannot make the audit directory {path}: {error.strerror}; "
+        "give configure() a directory that this process may write"
+    )
 
 
 def private_directory(path: Path, *, shared: bool = False) -> Path:
@@ -392,10 +417,7 @@ def private_directory(path: Path, *, shared: bool = False) -> Path:
             with suppress(OSError):  # who may not read the parent leaves its sync to the kernel
                 sync_directory(path.parent)
     except OSError as error:
-        raise JournalUnavailable(
-            f"cannot make the audit directory {path}: {error.strerror}; "
-            "give configure() a directory that this process may write"
-        ) from None
+        raise _not_made(path, error) from None
     judge(path, shared=shared)
     return path
 

@@ -37,7 +37,7 @@ class _Stop:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Deliver until nothing is left or time is up, or with ``--follow`` until asked to stop; 1 where not all is."""
+    """Deliver until nothing is left or time is up, and return 1 where something is; or until asked to stop."""
     directory = Path(arguments.directory or surroundings.default_directory())
     transports = named_transports(arguments.transport)
     if not transports and arguments.no_ledger:
@@ -56,7 +56,9 @@ def run(arguments: argparse.Namespace) -> int:
             end_within=exit_timeout(os.environ),
         ) as delivery:
             done = _follow(delivery, stop) if arguments.follow else _drain(delivery, stop, arguments.timeout)
-    return _conclude(delivery, done=done)
+    for name, stats in delivery.stats().items():
+        say(sys.stdout, standing(name, stats))
+    return 0 if arguments.follow else _judge(delivery, done=done)
 
 
 @contextmanager
@@ -124,11 +126,9 @@ def _follow(delivery: Delivery, stop: _Stop) -> bool:
     return True
 
 
-def _conclude(delivery: Delivery, *, done: bool) -> int:
-    """Tell what became of the events; return 1 where any is not delivered."""
+def _judge(delivery: Delivery, *, done: bool) -> int:
+    """Return 1 where any event is not delivered, and tell of those that are not this command's."""
     all_stats = delivery.stats()
-    for name, stats in all_stats.items():
-        say(sys.stdout, standing(name, stats))
     others = delivery.left_to_others()
     for name, number in others.items():
         reason = "in other processes' hands" if name in all_stats else "and this command does not deliver there"

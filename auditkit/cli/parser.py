@@ -37,9 +37,9 @@ follows what such an application still records within a fraction of a second.
 Events go to the ledger, to the destination that AUDITKIT_TRANSPORT names, as
 configure() takes it, and to each --transport. Without --follow it ends when all
 that was there is delivered, and with exit status 1 when that cannot be. With
---follow it goes on until SIGTERM or Ctrl-C, and waits for a directory that is
-not there yet. How it goes is shown on a terminal; else a line is logged at most
-once a minute.
+--follow it goes on until SIGTERM or Ctrl-C, which is how it is to end (0), and
+waits for a directory that is not there yet. How it goes is shown on a terminal;
+else a line is logged at most once a minute.
 """
 _DELIVER_EXAMPLES = """\
 examples:

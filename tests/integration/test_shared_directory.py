@@ -312,3 +312,19 @@ def test_home_of_what_is_no_volume_is_itself(tmp_path: Path) -> None:
     paths = [tmp_path / name for name in ("open", "link", "file", "nothing")]
 
     assert paths == [files.home(path) for path in paths]
+
+
+@as_root
+def test_root_leaves_nothing_of_its_own_in_a_users_directory(place: Path) -> None:
+    """What a command makes that root runs belongs to the directory's user, whose service goes on."""
+    directory = place / "audit"
+    os.chown(place, APPLICATION, APPLICATION)
+    record = RECORD.format(lines=str(place / "lines.jsonl"), directory=str(directory), more="")
+    first = run_as(APPLICATION, record + "os.kill(os.getpid(), 9)")
+    a_trail(directory, shared=False)
+    own = {(path.stat().st_uid, path.stat().st_gid) for path in (directory, *directory.rglob("*"))}
+    second = run_as(APPLICATION, record.replace("deliver=False", "deliver=True") + "print(trail.flush(10))")
+
+    assert {(APPLICATION, APPLICATION)} == own
+    assert ("True", "") == (second.stdout.split()[-1], second.stderr)
+    assert first.stdout.strip() in (place / "lines.jsonl").read_text("utf-8")
