@@ -25,7 +25,7 @@ from auditkit import _current
 from auditkit.clock import new_id
 from auditkit.draft import Defaults, Scene
 from auditkit.errors import InvalidEventError
-from auditkit.event import Actor, check_metadata, describe, text_id
+from auditkit.event import Actor, check_metadata, describe, lacks_id, text_id
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Mapping
@@ -236,10 +236,12 @@ def _kept(name: str, given: object) -> Any:
 
 
 def _read(name: str, given: object) -> Any:
-    """Return a field's value; what it cannot be is told, and taken for not given."""
+    """Return a field's value; what it cannot be is told, and taken for not given. A user without an id is nobody."""
     try:
         return _READ[name](given)
     except Exception as error:  # noqa: BLE001  (an object's own attributes may raise anything)
+        if name in _PARTIES and isinstance(error, InvalidEventError) and lacks_id(given):
+            return None
         text = str(error) if isinstance(error, InvalidEventError) else describe(given)
         message = f"audit_context was given something it cannot use: {text}"
         _current.reporter.report("context", message, cause=name, error=error)

@@ -104,6 +104,17 @@ def _pair(value: object, field_name: str) -> tuple[object, object]:
     )
 
 
+def lacks_id(value: object) -> bool:
+    """Return whether a value has the place for an id, and None in it: it is not saved yet, or nobody. Never raises."""
+    try:
+        if isinstance(value, Mapping):
+            return "id" in value and value["id"] is None
+        found = [getattr(value, name) for name in ("pk", "id") if hasattr(value, name)]
+    except Exception:  # noqa: BLE001  (an object's own attributes may raise anything)
+        return False
+    return value is None or (bool(found) and all(each is None for each in found))
+
+
 def _of_two(value: Sequence[object], field_name: str) -> tuple[object, object]:
     """Return an id and a name. A list of targets is several ids, of which there may be two by chance."""
     if field_name == "target" and not isinstance(value, tuple):

@@ -13,7 +13,7 @@ from auditkit.capture.attribute import identified
 from auditkit.clock import new_id
 from auditkit.draft import Draft, Scene
 from auditkit.errors import InvalidEventError
-from auditkit.event import Actor, Target, describe_kind, text_id
+from auditkit.event import Actor, Target, describe_kind, lacks_id, text_id
 from auditkit.snapshot import CAPTURE, Unknown, as_snapshot, changes_since, created, deleted, difference, look, snapshot
 from auditkit.snapshot.fields import NOT_OURS
 
@@ -33,6 +33,7 @@ _JUDGEMENTS: Final = (SUCCESS, FAILURE, DENIED)
 _NOTHING: Final[dict[str, Any]] = {}
 _UNREAD: Final = {CAPTURE: "unknown: the state could not be read"}
 _UNFINISHED: Final = frozenset({CANCELLED, ABANDONED})  # what was done of these is recorded: it may be all
+_LATER: Final = ("", "", "")  # stands for a target that is read again after the call
 _PRINCIPAL: Final = ("on_behalf_of_id", "on_behalf_of_name")
 # Without the Python function that a named tuple puts in front: a tenth of what composing costs.
 _draft: Callable[[tuple[Any, ...]], Draft] = partial(tuple.__new__, Draft)
@@ -49,7 +50,8 @@ def observe(call: Call) -> None:
         except BaseException as error:  # noqa: BLE001  (see above)
             call.tell("before", declared.before, error)
     if declared.early_target:
-        call.target = _target(call)
+        target = _target(call, early=True)
+        call.target = None if target is _LATER else target
     if declared.early_who:
         call.who = _who(call)
 
@@ -86,12 +88,19 @@ def _given(**options: Compiled | None) -> Iterator[tuple[str, Compiled]]:
     return ((option, compiled) for option, compiled in options.items() if compiled is not None)
 
 
-def _target(call: Call) -> tuple[str, str, str]:
-    """Return the id, the name and the type of what the call acts on, or what stands where they cannot be read."""
+def _target(call: Call, *, early: bool = False) -> tuple[str, str, str]:
+    """Return the id, the name and the type of what the call acts on, or what stands where they cannot be read.
+
+    Args:
+        call: The call.
+        early: Whether it has not run yet. What has no id then may have one afterwards, as what is saved for the
+            first time does.
+    """
     declared = call.declared
     of_id, kind = declared.target, declared.category
     if of_id is None:
         return "", kind, kind
+    value: object = _NOTHING
     try:
         value = of_id.read(call)
         if declared.target_name is not None:
@@ -103,6 +112,8 @@ def _target(call: Call) -> tuple[str, str, str]:
     except NOT_OURS:
         raise
     except BaseException as error:  # noqa: BLE001  (see above)
+        if early and isinstance(error, InvalidEventError) and lacks_id(identified(value)):
+            return _LATER
         call.tell("target", of_id, error)
         return "", kind, kind
     return target.id, target.name, target.type or kind

@@ -109,6 +109,15 @@ def test_proxy_of_nobody_is_read_again(nobody: object) -> None:
     assert {} == _current.reporter.counts()
 
 
+@pytest.mark.parametrize("nobody", [User(pk=None, id=None), {"id": None}, lambda: User(pk=None)])
+def test_user_without_an_id_is_nobody(nobody: object) -> None:
+    """What a framework puts in a user's place while nobody is logged in binds nobody, and is no trouble."""
+    with audit_context(actor="service"), audit_context(actor=nobody, on_behalf_of=nobody):
+        assert (Actor("service"), None) == (current_context().actor, current_context().on_behalf_of)
+
+    assert {} == _current.reporter.counts()
+
+
 def test_proxy_of_a_user_with_an_unknown_kind_of_id(caplog: pytest.LogCaptureFixture) -> None:
     """A proxied user whose id is of no kind that auditkit takes is told as such, and not called."""
     with audit_context(actor=Proxy(lambda: User(id=object()))):

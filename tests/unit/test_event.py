@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from auditkit import clock
 from auditkit.errors import InvalidEventError
-from auditkit.event import ActionType, Actor, Event, Target
+from auditkit.event import ActionType, Actor, Event, Target, lacks_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -606,6 +606,32 @@ def test_list_is_an_actor_s_pair_and_several_targets() -> None:
     assert ("u1", "n") == dataclasses.astuple(Actor.of(["u1", "n"]))[:2]
     with pytest.raises(InvalidEventError, match="a list of 2"):
         Target.of(["t1", "t2"])
+
+
+class Unreadable:
+    @property
+    def id(self) -> str:
+        raise RuntimeError
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (None, True),
+        (SimpleNamespace(pk=None, id=None), True),
+        (SimpleNamespace(id=None), True),
+        ({"id": None}, True),
+        (SimpleNamespace(pk=None, id=0), False),
+        ({}, False),
+        ({"id": 0}, False),
+        ("", False),
+        (object(), False),
+        (Unreadable(), False),
+    ],
+)
+def test_what_lacks_an_id(value: object, expected: bool) -> None:  # noqa: FBT001  (a column of the table)
+    """What has a place for an id, and None in it, is not saved yet, or nobody; what has none is something else."""
+    assert expected is lacks_id(value)
 
 
 def test_actor_and_target_are_themselves() -> None:

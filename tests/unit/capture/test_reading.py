@@ -125,6 +125,38 @@ def test_actor_and_group_are_read_when_the_target_is(
     assert expected == {"actor": only(memory).actor_id, "group": only(memory).group}[option]
 
 
+@pytest.mark.parametrize("on_audit_error", ["log", "raise"])
+@pytest.mark.parametrize("target", ["draft", "draft.id", ("draft.id", "draft.name"), lambda draft: {"id": draft.id}])
+def test_what_is_saved_for_the_first_time_has_its_id_afterwards(
+    memory: MemoryTransport, target: Any, on_audit_error: Any
+) -> None:
+    """A save that may be the first one is no trouble: an id that is None before the call is read after it."""
+
+    @audited("draft.save", "U", target=target, capture="draft", on_audit_error=on_audit_error)
+    def save(draft: SimpleNamespace) -> None:
+        draft.id = draft.id or 5
+
+    draft = SimpleNamespace(id=None, name="five")
+    save(draft)
+    save(draft)
+
+    assert ["5", "5"] == [each.target_id for each in memory.events]
+    assert {"unchanged": 1} == troubles()
+
+
+def test_what_never_has_an_id_is_told(memory: MemoryTransport, caplog: pytest.LogCaptureFixture) -> None:
+    """What has none after the call either is told, once."""
+
+    @audited("draft.save", "U", target="draft")
+    def save(draft: SimpleNamespace) -> None:
+        """Save nothing."""
+
+    save(SimpleNamespace(pk=None, id=None))
+
+    assert "" == only(memory).target_id
+    assert {"capture": 1} == troubles()
+
+
 def test_target_type_is_the_targets_own(memory: MemoryTransport) -> None:
     """A target that says what it is is recorded as that."""
 
