@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from auditkit.snapshot.unknown import DEFERRED, REST, UNKNOWN, Snapshot, Unknown
+from auditkit.snapshot.unknown import DEFERRED, REST, UNKNOWN, Snapshot, Unknown, Veiled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,6 +66,7 @@ def difference(  # noqa: C901  (measured: the hot path of every update)
 
     A field that only one side has is None on the other: recorded as empty. One that is unknown on either side
     is left out, and named under ``auditkit_capture``: so an empty answer says that nothing changed, and means it.
+    So is one that shows nothing but its type's name, where it is another object.
     A field named like another one's ``_was``, or like one of auditkit's own keys, is called ``state.<name>``.
     """
     changes: dict[str, Scalar] = {}
@@ -96,6 +97,8 @@ def difference(  # noqa: C901  (measured: the hot path of every update)
         changes[now] = new
     if found != len(before):
         _add_gone(before, after, changes, unknown)
+    if type(before) is Veiled and type(after) is Veiled:
+        unknown += before.unlike(after)
     if unknown:
         changes[CAPTURE] = _told(unknown)
     return changes

@@ -12,10 +12,16 @@ from collections import UserDict, deque
 from dataclasses import dataclass
 from functools import partial
 from operator import attrgetter
-from types import GetSetDescriptorType, MappingProxyType, MemberDescriptorType, SimpleNamespace
+from types import (
+    GetSetDescriptorType,
+    MappingProxyType,
+    MemberDescriptorType,
+    MethodDescriptorType,
+    SimpleNamespace,
+)
 from typing import TYPE_CHECKING, Any, Final
 
-from auditkit.snapshot.scalars import SCALARS
+from auditkit.snapshot.scalars import SCALARS, of_text
 from auditkit.snapshot.unknown import DEFERRED, UNKNOWN
 
 if TYPE_CHECKING:
@@ -26,6 +32,7 @@ if TYPE_CHECKING:
     Pairs = Iterable[tuple[Any, Any]]
     Columns = tuple[tuple[Any, ...], tuple[Any, ...]]
     Namespaces = Sequence[Mapping[str, Any]]
+    Held = Callable[[Any], dict[str, Any]]  # gives an instance's own __dict__
 
 _mro_of: Callable[[type], tuple[type, ...]] = type.__dict__["__mro__"].__get__
 _namespace_of: Callable[[type], Mapping[str, Any]] = type.__dict__["__dict__"].__get__
@@ -102,7 +109,9 @@ def _plan(kind: type) -> Plan:
         return plan
     if type in mro or not (kind is SimpleNamespace or _flags_of(kind) & _HEAP_TYPE):
         return OPAQUE  # classes, functions, modules, locks: there is no data in them
-    return _object_plan(namespaces, is_user_dict=UserDict in mro)
+    dicts = [each["__dict__"] for each in namespaces if type(each.get("__dict__")) in _DESCRIPTORS]
+    held = dicts[0].__get__ if dicts else None
+    return _native_plan(namespaces, held) or _object_plan(namespaces, held, is_user_dict=UserDict in mro)
 
 
 def _builtin_plan(mro: tuple[type, ...], namespaces: Namespaces) -> Plan | None:
@@ -140,9 +149,7 @@ def _found(namespaces: Namespaces, name: str) -> Any:
     return None
 
 
-def _object_plan(namespaces: Namespaces, *, is_user_dict: bool) -> Plan:
-    dicts = [each["__dict__"] for each in namespaces if type(each.get("__dict__")) in _DESCRIPTORS]
-    held = dicts[0].__get__ if dicts else None
+def _object_plan(namespaces: Namespaces, held: Held | None, *, is_user_dict: bool) -> Plan:
     slots = _slots(namespaces)
     if held is not None:
         if is_user_dict:
@@ -161,8 +168,33 @@ def _object_plan(namespaces: Namespaces, *, is_user_dict: bool) -> Plan:
     return Plan(pairs=lambda state: dict.items(held(state)), columns=lambda state: _columns(held(state)), sized=True)
 
 
+def _native_plan(namespaces: Namespaces, held: Held | None) -> Plan | None:
+    """Return the plan of what a library keeps in an object of its own compiled code: a row, an address."""
+    values, places = _found(namespaces, "_data"), _found(namespaces, "_key_to_index")
+    if type(values) in _DESCRIPTORS and type(places) in _DESCRIPTORS:  # SQLAlchemy's rows
+        return Plan(pairs=_row(values.__get__, places.__get__), private=True)
+    text = _found(namespaces, "unicode_string")
+    if type(text) is MethodDescriptorType:  # what pydantic's addresses are made of
+        return Plan(scalar=lambda state: of_text(text(state)))
+    if held is not None and text is not None and _found(namespaces, "_constraints") is not None:
+        return Plan(scalar=lambda state: PLANS[type(held(state)["_url"])].scalar(held(state)["_url"]))  # type: ignore[misc]
+    return None
+
+
+def _row(values: Callable[[Any], Any], places: Callable[[Any], Any]) -> Callable[[Any], Pairs]:
+    """Read a SQLAlchemy row by its names, beside which there are columns and entities for keys."""
+
+    def pairs(state: Any) -> Pairs:
+        held = values(state)
+        for name, place in dict.items(places(state)):
+            if type(name) is str and type(place) is int:
+                yield name, held[place]
+
+    return pairs
+
+
 def _layered(
-    held: Callable[[Any], dict[str, Any]],
+    held: Held,
     slots: Mapping[str, Callable[[Any], Any]],
     extra: Callable[[Any], Any] | None,
     hidden: frozenset[str],
@@ -271,7 +303,7 @@ def _defaults(namespaces: Namespaces) -> Sequence[tuple[str, Mapping[str, Any]]]
     return tuple(found.items())
 
 
-def _mapped(held: Callable[[Any], dict[str, Any]], mapper: Any) -> Callable[[Any], Pairs]:
+def _mapped(held: Held, mapper: Any) -> Callable[[Any], Pairs]:
     """Read a SQLAlchemy instance: its columns, as far as they are loaded; its key also from its identity."""
     names = tuple(each.key for each in mapper.column_attrs)
     keys = {mapper.get_property_by_column(column).key: index for index, column in enumerate(mapper.primary_key)}
@@ -290,7 +322,7 @@ def _mapped(held: Callable[[Any], dict[str, Any]], mapper: Any) -> Callable[[Any
     return pairs
 
 
-def _model(held: Callable[[Any], dict[str, Any]], columns: Iterable[Any]) -> Callable[[Any], Pairs]:
+def _model(held: Held, columns: Iterable[Any]) -> Callable[[Any], Pairs]:
     """Read a Django model instance: its concrete fields, as far as they are loaded."""
     names = tuple(each.attname for each in columns)
     files = frozenset(each.attname for each in columns if hasattr(each, "attr_class"))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from auditkit.event import whole_text
 from auditkit.snapshot.fields import MAX_NAMES, NOT_OURS, OPAQUE, PLANS, Plan
 from auditkit.snapshot.scalars import INT_LIMIT, bounded_text, marker, type_name
-from auditkit.snapshot.unknown import REST, UNKNOWN, Snapshot, Unknown
+from auditkit.snapshot.unknown import REST, UNKNOWN, Snapshot, Unknown, Veiled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -128,6 +128,8 @@ class _Flattening:
         self._room = MAX_ROOM
         self._nodes = MAX_NODES
         self._inside: list[object] = []  # the objects that lead to where we are, to see a cycle
+        self._veiled: dict[str, tuple[object, ...]] = {}
+        self._met: list[object] = []  # what the value that is made now shows nothing of
 
     def of(self, state: object) -> Snapshot:
         if state is None:
@@ -142,9 +144,11 @@ class _Flattening:
             raise
         except BaseException:  # noqa: BLE001  (what is in the snapshot stays; what is not is unknown)
             self._flat[REST] = UNKNOWN
-        if self._fields is None and not self._exclude:
-            return self._flat
-        return {name: value for name, value in self._flat.items() if name == REST or self._chosen(name)}
+        flat = self._flat
+        if self._fields is not None or self._exclude:
+            flat = {name: value for name, value in flat.items() if name == REST or self._chosen(name)}
+        veiled = {name: objects for name, objects in self._veiled.items() if name in flat}
+        return Veiled(flat, veiled) if veiled else flat
 
     def _chosen(self, path: str) -> bool:
         ways = [path[:end] for end in range(len(path) + 1) if end == len(path) or path[end] == "."]
@@ -179,7 +183,7 @@ class _Flattening:
             self._field(inner, value)
         self._inside.pop()
         if path and not taken:
-            self._put(path, "{}" if private else marker(state))
+            self._put(path, "{}" if private else self._veil(state))
 
     def _field(self, path: str, value: object) -> None:
         plan = _plan_of(value)
@@ -188,7 +192,7 @@ class _Flattening:
         elif self._is_cycle(value):
             self._put(path, "<cycle>")
         elif len(self._inside) >= MAX_DEPTH:
-            self._put(path, marker(value))
+            self._put(path, self._veil(value))
             self._flat[REST] = UNKNOWN
         else:
             self._enter_safely(path, value, plan)
@@ -201,7 +205,7 @@ class _Flattening:
             raise
         except BaseException:  # noqa: BLE001  (one object that cannot be read takes none of the others with it)
             del self._inside[depth:]
-            self._put(path, "<unreadable>")
+            self._put(path, self._veil(value, "<unreadable>"))
 
     def _is_cycle(self, value: object) -> bool:
         return any(each is value for each in self._inside)
@@ -219,6 +223,14 @@ class _Flattening:
             self._flat[REST] = UNKNOWN
         else:
             self._flat[unique] = stored
+            if self._met:
+                self._veiled[unique] = tuple(self._met)
+        self._met.clear()
+
+    def _veil(self, value: object, shown: str = "") -> str:
+        """Return what stands for a value of which nothing is told, and remember that."""
+        self._met.append(value)
+        return shown or marker(value)
 
     def _scalar(self, value: object) -> Scalar:
         try:
@@ -230,8 +242,8 @@ class _Flattening:
         except NOT_OURS:
             raise
         except BaseException:  # noqa: BLE001  (a tzinfo or a library may raise anything)
-            return "<unreadable>"
-        return marker(value)
+            return self._veil(value, "<unreadable>")
+        return self._veil(value)
 
     def _jsonable(self, value: object) -> Any:
         """Return an element of a list, or a list, as JSON takes it."""
@@ -243,7 +255,7 @@ class _Flattening:
             return "<cycle>"
         if len(self._inside) >= MAX_DEPTH or self._nodes < 0:
             self._flat[REST] = UNKNOWN
-            return marker(value)
+            return self._veil(value)
         self._inside.append(value)
         try:
             return self._list(value, plan) if plan.items is not None else self._object(value, plan)
@@ -272,7 +284,7 @@ class _Flattening:
             while text in shown:
                 text = f"{text} ({type_name(type(name))})"
             shown[text] = self._jsonable(inner)
-        return shown if shown or plan.private else marker(value)
+        return shown if shown or plan.private else self._veil(value)
 
 
 def _plan_of(value: object) -> Plan:

@@ -36,3 +36,28 @@ REST: Final = "..."
 """The name under which a snapshot says that it does not hold everything."""
 
 Snapshot = dict[str, Scalar | Unknown]
+
+
+class Veiled(Snapshot):
+    """A snapshot with values that show nothing but their type's name; it knows which objects these were.
+
+    Two such values look alike, whatever is inside of them: only where it is the same object is it no change.
+
+    Attributes:
+        objects: Those that a field's text stands for, or has inside of it, by the field's name.
+    """
+
+    __slots__ = ("objects",)
+
+    def __init__(self, fields: Snapshot, objects: dict[str, tuple[object, ...]]) -> None:
+        """Keep the fields, and the objects for as long as the snapshot is kept."""
+        super().__init__(fields)
+        self.objects = objects
+
+    def unlike(self, later: Veiled) -> list[str]:
+        """Return the fields that look the same here and later, and are other objects."""
+        return [
+            name
+            for name, objects in self.objects.items()
+            if self[name] == later.get(name) and [*map(id, objects)] != [*map(id, later.objects.get(name, ()))]
+        ]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auditkit.snapshot import CAPTURE, DEFERRED, REST, UNKNOWN, created, deleted, difference
+from auditkit.snapshot import CAPTURE, DEFERRED, REST, UNKNOWN, created, deleted, difference, snapshot
 
 if TYPE_CHECKING:
     from auditkit.snapshot import Snapshot
@@ -131,3 +131,37 @@ def test_names_without_end_are_forgotten() -> None:
     """A state whose names are data does not fill the memory with keys."""
     for number in range(5000):
         assert {f"k{number}": 1} == created({f"k{number}": 1})
+
+
+class Money:
+    """A value that keeps what it is to itself."""
+
+    def __init__(self, amount: int) -> None:
+        self._amount = amount
+
+
+class Unreadable(Money):
+    @property
+    def __dict__(self) -> Any:  # type: ignore[override]
+        raise RuntimeError
+
+
+@pytest.mark.parametrize("kind", [Money, Unreadable, lambda _: lambda: None], ids=["private", "unreadable", "function"])
+@pytest.mark.parametrize("inside", [lambda it: it, lambda it: [1, it], lambda it: [{"a": it}]], ids=["", "[]", "[{}]"])
+def test_other_object_that_shows_nothing_is_unknown(kind: Any, inside: Any) -> None:
+    """Where all that is told of a value is its type, another one is no proof that nothing changed; the same is."""
+    first, second = kind(1), kind(2)
+
+    def of(value: object) -> Any:
+        return snapshot({"id": 5, "total": inside(value)})
+
+    assert {} == difference(of(first), of(first))
+    assert {"auditkit_capture": "unknown: total"} == difference(of(first), of(second))
+    assert created(of(first)) == of(first)
+
+
+def test_unknown_change_of_a_chosen_field_alone_is_told() -> None:
+    """A field that was not chosen is not told, whatever became of it."""
+    before, after = (snapshot({"a": Money(1), "b": 1}, fields=frozenset({"b"})) for _ in range(2))
+
+    assert {} == difference(before, after)

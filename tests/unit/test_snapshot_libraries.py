@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import django
 import pydantic
+import pydantic_core
 import pytest
 import sqlalchemy as sa
 from django.conf import settings
@@ -115,6 +116,31 @@ def session() -> Iterator[Any]:
         session.expunge_all()
         yield session
     engine.dispose()
+
+
+def test_pydantic_addresses_are_told() -> None:
+    """An address that pydantic keeps in a class of its own is the text that it was."""
+
+    class Site(pydantic.BaseModel):
+        home: pydantic.HttpUrl
+        database: pydantic.PostgresDsn
+
+    site = Site(home="https://example.org/a", database="postgres://db/x")  # type: ignore[arg-type]  # parsed
+
+    assert {"home": "https://example.org/a", "database": "postgres://db/x"} == snapshot(site)
+    assert {"value": "https://example.org/a"} == snapshot(pydantic_core.Url("https://example.org/a"))
+
+
+def test_sqlalchemy_rows_are_told_by_their_columns(session: Any) -> None:
+    """A row of a query, by itself or as a mapping, has the names and values that were asked for."""
+    row = session.execute(sa.select(Tweet.id, Tweet.body, User).join(Tweet.author)).one()
+    expected = {"id": 5, "body": "T", "User.id": 1, "User.name": "A"}
+
+    assert expected == snapshot(row)
+    assert expected == snapshot(row._mapping)
+    assert {"rows": '[{"id": 5, "body": "T"}]'} == snapshot(
+        {"rows": session.execute(sa.select(Tweet.id, Tweet.body)).all()}
+    )
 
 
 def test_sqlalchemy_reads_loaded_columns_without_a_statement(session: Any) -> None:
