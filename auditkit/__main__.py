@@ -7,8 +7,8 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from auditkit.cli import actions, deliver, demo, doctor, log, uncovered, verify
-from auditkit.cli.parser import build_parser
+from auditkit.cli import actions, dead, deliver, demo, doctor, log, uncovered, verify
+from auditkit.cli.parser import build_parser, with_verb
 from auditkit.errors import AuditError, ConfigurationError
 from auditkit.rendering import printable
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _COMMANDS = {
     "actions": actions.run,
+    "dead": dead.run,
     "deliver": deliver.run,
     "demo": demo.run,
     "doctor": doctor.run,
@@ -75,7 +76,7 @@ def _run(argv: Sequence[str] | None) -> int:
     if sys.__stdout__ is None:
         raise ConfigurationError("standard output is closed, so there is nowhere to print to")
     parser = build_parser()
-    arguments = parser.parse_args(argv)
+    arguments = parser.parse_args(with_verb(sys.argv[1:] if argv is None else argv))
     if arguments.version:
         from auditkit import __version__  # noqa: PLC0415  (looked up only when asked for)
 

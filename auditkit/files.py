@@ -18,10 +18,13 @@ from auditkit.errors import JournalUnavailable
 from auditkit.mounts import parse as parse_mounts
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from auditkit.mounts import Mount
 
 _FLAGS = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+_CHUNK = 1024 * 1024  # bytes read at once of a file of lines
 _NO_RESERVING = {errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS}
 
 if sys.platform == "win32":
@@ -231,8 +234,13 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_guard.acquire, after_in_parent=_guard.release, after_in_child=_close_inherited)
 
 
-def locked(path: Path, *, create: bool = False) -> Handle | None:
-    """Take the lock of a file that may be renamed or removed meanwhile.
+def locked(path: Path, *, create: bool = False, wait: bool = False) -> Handle | None:
+    """Take the lock of a file that may be renamed, replaced or removed meanwhile.
+
+    Args:
+        path: The file's name.
+        create: Make it, private and empty, where there is none.
+        wait: Wait for as long as another process holds it.
 
     Returns:
         The handle that holds the lock of the file which has this name now, or None where another process
@@ -247,14 +255,14 @@ def locked(path: Path, *, create: bool = False) -> Handle | None:
             return None
         taken = found = False
         try:
-            taken = lock(handle.fd)
+            taken = lock(handle.fd, wait=wait)
             found = taken and is_named(handle, path)
         finally:
             if not found:
                 close(handle)
         if found:
             return handle
-        if not taken:
+        if not taken and not wait:
             return None
         # The name went to another file between the two calls: start again.
 
@@ -286,17 +294,19 @@ def is_named(handle: Handle, path: Path) -> bool:
 def append_durably(path: Path, line: bytes) -> None:
     """Add a line to a private file and return when it is on the device.
 
-    Processes that add to one file take turns; a line that cannot be added whole leaves no part of itself.
+    Processes that add to one file, or replace it, take turns; a line that cannot be added whole leaves no part of
+    itself, and one that was left half written does not touch the next.
 
     Raises:
         OSError: It could not be added.
     """
-    handle = open_private(path)
+    handle = locked(path, create=True, wait=True)
+    assert handle is not None  # noqa: S101  (who waits gets it)
     try:
-        lock(handle.fd, wait=True)
         size = os.fstat(handle.fd).st_size
+        torn = size and read_at(handle.fd, 1, size - 1) != b"\n"
         try:
-            write_at(handle.fd, line, size)
+            write_at(handle.fd, b"\n" + line if torn else line, size)
         except OSError:
             os.ftruncate(handle.fd, size)
             raise
@@ -305,6 +315,51 @@ def append_durably(path: Path, line: bytes) -> None:
             sync_directory(path.parent)
     finally:
         close(handle)
+
+
+def replace_locked(handle: Handle, path: Path, lines: Iterable[bytes]) -> Handle:
+    """Replace a locked file by one with these lines, at once and durably, and return the lock of the new one.
+
+    Whoever waits for the old one's lock finds the new one locked too. Where this raises before the new one has the
+    name, the old one stands as it was, locked still.
+
+    Args:
+        handle: The lock of the file that has the name now; closed once it is replaced.
+        path: The file's name.
+        lines: What it is to hold, each with its line break.
+
+    Raises:
+        OSError: There is no room, or the directory cannot be written.
+    """
+    draft = path.with_name(f".{path.name}.new")
+    draft.unlink(missing_ok=True)  # of a process that was killed: nobody else is here while we hold the lock
+    new = create_private(draft)
+    try:
+        lock(new.fd)
+        offset = 0
+        for line in lines:
+            write_at(new.fd, line, offset)
+            offset += len(line)
+        sync(new.fd)
+        draft.replace(path)
+        sync_directory(path.parent)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        close(new)
+        raise
+    close(handle)
+    return new
+
+
+def lines_of(handle: Handle) -> Iterator[bytes]:
+    """Yield a file's lines, each with its line break; what follows the last one is yielded as it is."""
+    offset, rest = 0, b""
+    while data := read_at(handle.fd, _CHUNK, offset):
+        offset += len(data)
+        *whole, rest = (rest + data).split(b"\n")
+        yield from (line + b"\n" for line in whole)
+    if rest:
+        yield rest
 
 
 SUBDIRECTORY = "auditkit"  # what a trail takes of a mount point that others may write, too

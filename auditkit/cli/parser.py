@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import argparse
 import math
+from typing import TYPE_CHECKING
 
 from auditkit.cli.moments import moment
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _DEMO = """\
 Run a small service whose every change is audited, leave its events in a
@@ -73,6 +77,57 @@ examples:
   auditkit verify
   AUDITKIT_SECRET=... auditkit verify /var/lib/app/audit --json
 """
+_DEAD = """\
+List the dead letters: events that a destination refused for good, or that
+failed for a day while others were accepted. Nothing but requeue and drop ever
+removes one. May run beside the service. Without a verb, list is meant:
+auditkit dead /var/lib/app/audit.
+"""
+_DEAD_EXAMPLES = """\
+examples:
+  auditkit dead
+  auditkit dead show 01935a7e-5f00-7000-8000-3b8f6c0d9e21
+  auditkit dead requeue --all --destination workos_audit_logs
+"""
+_DEAD_LIST = """\
+Print who refused what, when and why, by destination and age.
+"""
+_DEAD_LIST_EXAMPLES = """\
+examples:
+  auditkit dead list /var/lib/app/audit
+  auditkit dead list --destination workos_audit_logs --json
+"""
+_DEAD_SHOW = """\
+Print one dead letter with its whole event. Exit status 1 where there is none
+of this id.
+"""
+_DEAD_SHOW_EXAMPLES = """\
+examples:
+  auditkit dead show 01935a7e-5f00-7000-8000-3b8f6c0d9e21
+"""
+_DEAD_REQUEUE = """\
+Put events back for the destination that refused them, once what it refused
+them for is mended. It gets each with the id that it had, and nobody else gets
+it again; the letter goes when the event is safe in the journal. Whoever works
+the destination takes it within seconds; where nobody does, auditkit deliver.
+Where the service has a secret, set the same AUDITKIT_SECRET. Exit status 1
+where not all that was named could be put back.
+"""
+_DEAD_REQUEUE_EXAMPLES = """\
+examples:
+  auditkit dead requeue 01935a7e-5f00-7000-8000-3b8f6c0d9e21
+  auditkit dead requeue --all --destination workos_audit_logs --directory /var/lib/app/audit
+"""
+_DEAD_DROP = """\
+Remove dead letters for good. What is named is shown on a terminal, and has to
+be confirmed; elsewhere --yes has to be given. The ledger keeps its own entry
+of each event.
+"""
+_DEAD_DROP_EXAMPLES = """\
+examples:
+  auditkit dead drop 01935a7e-5f00-7000-8000-3b8f6c0d9e21
+  auditkit dead drop --all --destination old_siem --yes
+"""
 _ACTIONS = """\
 Import modules and print the actions that their functions are audited as. Of a
 package all modules are imported, but for programs (__main__); the current
@@ -103,6 +158,10 @@ examples:
 """
 
 
+_VERBS = {"dead": ("list", "show", "requeue", "drop")}
+_DEFAULT_VERBS = {"dead": "list"}  # what is meant where a command that has verbs is given none
+
+
 class _CommandList(argparse.HelpFormatter):
     """Keep each command on one line: argparse forgets to leave room for how far it indents them."""
 
@@ -112,6 +171,10 @@ class _CommandList(argparse.HelpFormatter):
         if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001  (its only name)
             longest = max(map(len, action.choices))
             self._action_max_length = max(self._action_max_length, longest + 2 * self._indent_increment)
+
+
+class _VerbList(argparse.RawDescriptionHelpFormatter, _CommandList):
+    """Keep both: the text as it is written, and each verb on one line."""
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -129,9 +192,18 @@ def build_parser() -> argparse.ArgumentParser:
     _add_deliver(commands)
     _add_verify(commands)
     _add_doctor(commands)
+    _add_dead(commands)
     _add_actions(commands)
     _add_uncovered(commands)
     return parser
+
+
+def with_verb(words: Sequence[str]) -> list[str]:
+    """Return what was typed with the verb that is meant where a command that has verbs was given none."""
+    command, *rest = words or [""]
+    if command not in _DEFAULT_VERBS or (rest and rest[0] in {*_VERBS[command], "-h", "--help"}):
+        return [*words]
+    return [command, _DEFAULT_VERBS[command], *rest]
 
 
 def _add_demo(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -225,6 +297,55 @@ def _add_doctor(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     _add_transports(doctor)
     _add_shared_group(doctor)
     doctor.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def _add_dead(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    dead = commands.add_parser(
+        "dead",
+        help="look at what destinations refused, put it back or drop it",
+        description=_DEAD,
+        epilog=_DEAD_EXAMPLES,
+        formatter_class=_VerbList,
+    )
+    verbs = dead.add_subparsers(dest="verb", metavar="VERB", title="verbs", required=True)
+    listing = _verb(verbs, "list", "print them", _DEAD_LIST, _DEAD_LIST_EXAMPLES)
+    place = listing.add_mutually_exclusive_group()
+    _add_directory(place)
+    place.add_argument(
+        "--directory", dest="named", metavar="DIR", type=_name, help="the same, as the other verbs take it"
+    )
+    listing.add_argument("--json", action="store_true", help="print one JSON object a line, the event in it")
+    show = _verb(verbs, "show", "print one with its event", _DEAD_SHOW, _DEAD_SHOW_EXAMPLES)
+    show.add_argument("id", metavar="ID", type=_name, help="the event's id, as the list has it")
+    show.add_argument("--json", action="store_true", help="print one JSON object a line")
+    _add_color(show)
+    requeue = _verb(verbs, "requeue", "put events back", _DEAD_REQUEUE, _DEAD_REQUEUE_EXAMPLES)
+    drop = _verb(verbs, "drop", "remove them for good", _DEAD_DROP, _DEAD_DROP_EXAMPLES)
+    for verb in (requeue, drop):
+        verb.add_argument("ids", nargs="*", metavar="ID", type=_name, help="an event's id, as the list has it")
+        verb.add_argument("--all", action="store_true", help="all of them, or all of --destination")
+    drop.add_argument("--yes", action="store_true", help="do not ask")
+    for verb in (show, requeue, drop):
+        verb.add_argument(
+            "--directory",
+            metavar="DIR",
+            type=_name,
+            help="the audit directory (default: $AUDITKIT_DIRECTORY, or audit)",
+        )
+    for verb in (listing, show, requeue, drop):
+        verb.add_argument("--destination", metavar="NAME", type=_name, help="only this destination's")
+
+
+def _verb(
+    verbs: argparse._SubParsersAction[argparse.ArgumentParser], name: str, told: str, description: str, examples: str
+) -> argparse.ArgumentParser:
+    return verbs.add_parser(
+        name,
+        help=told,
+        description=description,
+        epilog=examples,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
 
 
 def _add_actions(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -6,7 +6,9 @@ from auditkit.journal.backlog import backlog
 from auditkit.journal.disk import DiskJournal
 from auditkit.journal.doubts import possible_duplicates
 from auditkit.journal.frames import Keys
+from auditkit.journal.letters import Letter, Letterbox, lanes_with_letters, letters_of
 from auditkit.journal.memory import MemoryJournal
+from auditkit.journal.requeueing import Requeued, interrupted, requeue
 from auditkit.journal.verification import JournalVerification
 from auditkit.journal.verification import verify as verify_journal
 
@@ -14,8 +16,15 @@ __all__ = [
     "DiskJournal",
     "JournalVerification",
     "Keys",
+    "Letter",
+    "Letterbox",
     "MemoryJournal",
+    "Requeued",
     "backlog",
+    "interrupted",
+    "lanes_with_letters",
+    "letters_of",
     "possible_duplicates",
+    "requeue",
     "verify_journal",
 ]

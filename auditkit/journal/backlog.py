@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from auditkit import files
 from auditkit.journal import cursor as cursors
-from auditkit.journal.segment import CLOSED, OPEN, count_records
+from auditkit.journal.segment import CLOSED, OPEN, count_records, is_for
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,6 +40,8 @@ def waiting_in(root: Path, lane: str, name: str, known: dict[str, int] | None = 
         known: How many events closed segments hold, by their names, kept from one call to the next: nothing
             changes those any more, and reading them takes a millisecond each.
     """
+    if not is_for(name, lane):
+        return 0
     with suppress(OSError):
         progress = cursors.read(root / "lanes" / lane / f"{name}{cursors.SUFFIX}") or cursors.Progress()
         if not progress.done:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections import deque
 from contextlib import contextmanager
@@ -12,13 +11,15 @@ from auditkit import files
 from auditkit.encoding import decode, wire_time
 from auditkit.errors import JournalUnavailable
 from auditkit.journal import cursor as cursors
+from auditkit.journal import letters, requeueing
 from auditkit.journal.adoption import adopt, sweep
 from auditkit.journal.backlog import waiting_in
 from auditkit.journal.bodies import discard
 from auditkit.journal.cursor import Cursor
 from auditkit.journal.doubts import mark
 from auditkit.journal.held import Held
-from auditkit.journal.segment import CLOSED, CORRUPT, OPEN
+from auditkit.journal.letters import DEAD
+from auditkit.journal.segment import CLOSED, CORRUPT, OPEN, is_for
 from auditkit.pacing import AT_ONCE, breathe
 from auditkit.protocols import Record
 
@@ -262,6 +263,7 @@ class DiskFeed:
             self._remembered = remembered
             self._done.clear()
         self._contained(self._directory, sweep)
+        self._contained(self._root / DEAD, self._finish_requeued)
         self._take_begun()  # what is begun from here on may not be listed, and stays to be taken below
         cursors_seen = files.listing(self._lanes / self._lane)
         found = {path.stem: path for path in files.listing(self._directory) if path.suffix in {OPEN, CLOSED}}
@@ -277,6 +279,10 @@ class DiskFeed:
 
     def _is_to_claim(self, path: Path, *, eager: bool) -> bool:
         name = path.stem
+        if not is_for(name, self._lane):
+            if name not in self._done:
+                self._contained(path, self._retire)  # it goes where nobody remembers whom it is for
+            return False
         if path.suffix == CLOSED:
             return name not in self._held and name not in self._done and name not in self._refused
         adopted = adopt(path, self._keys, self._reporter)  # the ones held, too: damage in them can be judged now
@@ -285,6 +291,11 @@ class DiskFeed:
         if name in self._held:
             return False
         return bool(adopted) or eager or name in self._own or name in self._free
+
+    def _finish_requeued(self, directory: Path) -> None:
+        """Give this lane the letters that a killed process was about to put back."""
+        del directory
+        requeueing.finish(self._root, self._lane)
 
     def _forget(self, path: Path) -> None:
         """Remove the cursor of a segment that is gone, unless a process holds it."""
@@ -382,7 +393,7 @@ class DiskFeed:
         name = path.stem
         if (self._directory / f"{name}{OPEN}").exists():
             return
-        remembered = self._lane_names()
+        remembered = [lane for lane in self._lane_names() if is_for(name, lane)]
         for lane in remembered:
             progress = cursors.read(self._cursor_path(lane, name))
             if progress is None or not progress.done:
@@ -427,10 +438,8 @@ class DiskFeed:
         self._bury(event.to_dict(), reason)
 
     def _bury(self, event: dict[str, object], reason: str) -> None:
-        letter = {"event": event, "reason": reason, "at": wire_time(self._clock.time_ns())}
         try:
-            directory = files.room(self._root / "dead")
-            files.append_durably(directory / f"{self._lane}.jsonl", json.dumps(letter).encode("ascii") + b"\n")
+            letters.bury(self._root, self._lane, event, reason, wire_time(self._clock.time_ns()))
         except OSError as error:
             message = f"cannot write the dead letters of {self._lane} in {self._root}: {error.strerror}"
             raise JournalUnavailable(message) from None

@@ -2,7 +2,8 @@
 
 A segment is made, reserved and locked under a name that nobody scans (``.<id>.new``), then renamed to
 ``<id>.open``; its lock says that its writer lives. Ended, cut to its length and on the device it becomes
-``<id>.closed``: nothing will change it any more, and nobody needs its lock.
+``<id>.closed``: nothing will change it any more, and nobody needs its lock. One that is meant for a single lane
+bears its name: ``<id>@<lane>.closed``.
 """
 
 from __future__ import annotations
@@ -23,6 +24,20 @@ NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 # smaller ones there are more moments at which a busy interpreter has to be waited for.
 _ZEROS = bytes(256 * 1024)
 _OVERHEAD = frames.OVERHEAD + frames.END_ROOM  # bytes that a record needs besides its JSON
+
+
+_FOR = "@"  # no lane's name holds it
+
+
+def name_for(segment_id: str, lane: str) -> str:
+    """Return the name of a segment that is meant for one lane alone."""
+    return f"{segment_id}{_FOR}{lane}"
+
+
+def is_for(name: str, lane: str) -> bool:
+    """Return whether a lane delivers a segment of this name: one that names no lane is for all."""
+    _, addressed, named = name.partition(_FOR)
+    return not addressed or named == lane
 
 
 # How far a segment is written: where the next line goes, how many events come before it, and the digits of the

@@ -5,6 +5,7 @@ from __future__ import annotations
 from auditkit.journal import possible_duplicates
 from auditkit.trail.audit_trail import AuditTrail
 from auditkit.trail.catching_up import catch_up, remembered
+from auditkit.trail.dead_letters import DeadLetters
 from auditkit.trail.delivering import Delivery, delivering
 from auditkit.trail.process_wide import (
     aemit,
@@ -21,6 +22,7 @@ from auditkit.trail.telling import Health, Problem, Stats
 
 __all__ = [
     "AuditTrail",
+    "DeadLetters",
     "Delivery",
     "Health",
     "Problem",

@@ -30,17 +30,26 @@ def page() -> str:
     return "\n".join(parts)
 
 
-def _section(name: str, command: argparse.ArgumentParser) -> Iterator[str]:
-    yield f"## `auditkit {name}`\n"
+def _section(name: str, command: argparse.ArgumentParser, level: str = "##") -> Iterator[str]:
+    yield f"{level} `auditkit {name}`\n"
     yield f"{(command.description or '').strip()}\n"
+    actions = [action for action in command._actions if not isinstance(action, argparse._HelpAction)]
+    verbs = [action for action in actions if isinstance(action, argparse._SubParsersAction)]
+    if verbs:
+        yield from _examples(command)
+        for verb, parser in verbs[0].choices.items():
+            yield from _section(f"{name} {verb}", parser, f"{level}#")
+        return
     yield "| argument | meaning |\n|---|---|"
-    for action in command._actions:
-        if isinstance(action, argparse._HelpAction):
-            continue
+    for action in actions:
         words = " ".join(action.option_strings) or str(action.metavar)
         takes = "" if action.nargs == 0 or not action.option_strings else f" {_value(action)}"
         yield f"| `{words}{takes}` | {action.help} |"
     yield ""
+    yield from _examples(command)
+
+
+def _examples(command: argparse.ArgumentParser) -> Iterator[str]:
     if command.epilog:
         title, *examples = command.epilog.strip().splitlines()
         yield "\n".join([f"{title.capitalize()}\n", "```text", *map(str.strip, examples), "```\n"])
