@@ -147,6 +147,10 @@ class Player:
     def pid(self) -> int:
         return self._process.pid
 
+    @property
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
     def begin(self, name: str, *arguments: Any) -> None:
         """Give a command, and do not wait for its answer."""
         self._commands.write(json.dumps([name, *arguments]).encode() + b"\n")

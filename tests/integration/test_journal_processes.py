@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import pytest
 
 from auditkit import files
 from auditkit.errors import JournalUnavailable
+from auditkit.journal import Letterbox, letters_of
 from auditkit.reporting import Reporter
 from tests.journals import CLOCK, Player, deliver_all, ids, open_journal, segments, take_all, write
 
@@ -382,6 +384,24 @@ def test_dead_letter_without_room_leaves_no_half_line(audit: Path, players: Exit
     assert ["", f"cannot write the dead letters of lane in {audit}: File too large", ""] == told
     assert before == after
     assert ["a test"] * 2 == [json.loads(line)["reason"] for line in letters.read_bytes().splitlines()]
+
+
+@pytest.mark.skipif(not Path("/proc/locks").exists(), reason="only Linux tells who waits for a lock")
+def test_letter_that_waits_while_others_are_removed_is_kept(audit: Path, players: ExitStack) -> None:
+    """A lane that waits to write a letter, while the file is replaced by one with fewer, writes into that one."""
+    player = players.enter_context(Player(audit))
+    player("feed", "lane")
+    written = player("append", 2)
+    player("bury_first", "lane")
+    with Letterbox.opened(audit, "lane") as box:
+        assert box is not None
+        player.begin("bury_first", "lane")
+        while not re.search(rf"-> FLOCK .* {player.pid} ", Path("/proc/locks").read_text("ascii")):
+            assert player.alive
+        box.remove(written)
+
+    assert "" == player.answer()
+    assert written[1:] == [letter.id for letter in letters_of(audit, "lane")]
 
 
 def test_disk_with_little_room_gives_smaller_segments(audit: Path, players: ExitStack) -> None:
