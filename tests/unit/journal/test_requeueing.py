@@ -15,7 +15,6 @@ from auditkit import files
 from auditkit.clock import new_id
 from auditkit.journal import Keys, Requeued, backlog, interrupted, letters, letters_of, requeue, requeueing, segment
 from auditkit.journal.verification import verify
-from auditkit.reporting import Reporter
 from tests.journals import CLOCK, deliver_all, open_journal, segments, take_all, write
 
 if TYPE_CHECKING:
@@ -236,11 +235,10 @@ def states_left(audit: Path, world: Path, act: Callable[[Path], Any]) -> Iterato
 
     copy(audit, world)
     traced(lambda: act(world), note)
-    for number, expected in states.items():
+    for number in states:
         copy(audit, world)
         kill_at(number, lambda: act(world))
-        assert expected == state(world)
-        yield expected
+        yield state(world)
 
 
 def copy(audit: Path, world: Path) -> None:
