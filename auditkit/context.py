@@ -17,15 +17,16 @@ from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
 from enum import Enum
-from types import MappingProxyType
+from types import CoroutineType, MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from uuid import UUID
 
 from auditkit import _current
 from auditkit.clock import new_id
 from auditkit.draft import Defaults, Scene
-from auditkit.errors import InvalidEventError
+from auditkit.errors import AuditDefinitionError, InvalidEventError
 from auditkit.event import Actor, check_metadata, describe, lacks_id, text_id
+from auditkit.kinds import is_kind
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Mapping
@@ -385,17 +386,25 @@ class audit_context:  # noqa: N801  (used like a function, as contextlib.suppres
         self.__exit__(kind, error, traceback)
 
     def __call__(self, function: Function) -> Function:
-        """Return the function with every call of it inside a scope of its own."""
+        """Return the function with every call of it inside a scope of its own.
+
+        A plain function that returns a coroutine has ended when that has, as one that a decorator below made of a
+        coroutine function.
+
+        Raises:
+            AuditDefinitionError: It is no function.
+        """
         if isinstance(function, staticmethod | classmethod):
             return type(function)(self(function.__func__))
+        _check_function(function)
         return functools.wraps(function)(self._around(function))  # type: ignore[return-value]
 
     def _around(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        if inspect.isasyncgenfunction(function):
+        if is_kind(inspect.isasyncgenfunction, function):
             return _async_generator(function, self._begin)
-        if inspect.isgeneratorfunction(function):
+        if is_kind(inspect.isgeneratorfunction, function):
             return _generator(function, self._begin)
-        if inspect.iscoroutinefunction(function):
+        if is_kind(inspect.iscoroutinefunction, function):
 
             async def inner_coroutine(*args: Any, **kwargs: Any) -> Any:
                 token = SCOPE.set(self._begin())
@@ -407,13 +416,21 @@ class audit_context:  # noqa: N801  (used like a function, as contextlib.suppres
             return inner_coroutine
 
         def inner(*args: Any, **kwargs: Any) -> Any:
-            token = SCOPE.set(self._begin())
-            try:
-                return function(*args, **kwargs)
-            finally:
-                _leave(token)
+            scope = self._begin()
+            result = _made_in(scope, functools.partial(function, *args, **kwargs))
+            # A decorator below hides a coroutine function: nothing is done yet.
+            return _finished_in(scope, result) if type(result) is CoroutineType else result
 
         return inner
+
+
+def _check_function(function: object) -> None:
+    if isinstance(function, type):
+        raise AuditDefinitionError(
+            f"audit_context() takes a function, and {function.__qualname__} is a class; decorate its methods"
+        )
+    if not callable(function):
+        raise AuditDefinitionError(f"audit_context() takes a function, got a value of type {type(function).__name__}")
 
 
 def _leave(token: Token[Scope | None]) -> None:
@@ -432,10 +449,19 @@ def _tell_elsewhere() -> None:
 
 
 def _made_in(scope: Scope, make: Callable[[], Any]) -> Any:
-    """Return a generator that is made inside of a scope: an audited one begins its call then."""
+    """Return what is made inside of a scope, such as a generator: an audited one begins its call then."""
     token = SCOPE.set(scope)
     try:
         return make()
+    finally:
+        _leave(token)
+
+
+async def _finished_in(scope: Scope, coroutine: CoroutineType[Any, Any, Any]) -> Any:
+    """Finish inside of a scope what was begun there."""
+    token = SCOPE.set(scope)
+    try:
+        return await coroutine
     finally:
         _leave(token)
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, TypeVar
 
 from auditkit.capture.declaration import Statement, declare
 from auditkit.capture.generators import AuditedAsyncGeneratorFunction, AuditedGeneratorFunction
-from auditkit.capture.origin import is_kind
 from auditkit.capture.registry import register
 from auditkit.capture.runners import AuditedCoroutineFunction, AuditedFunction
 from auditkit.capture.site import Site
 from auditkit.errors import AuditDefinitionError
+from auditkit.kinds import is_kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

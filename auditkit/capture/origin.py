@@ -8,7 +8,7 @@ from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 _DEPTH: Final = 64  # what answers to every attribute, as a mock may, would have layers without end
 _HOLDERS: Final = {partial, partialmethod, singledispatchmethod}
@@ -38,11 +38,6 @@ def _below(value: Any) -> Any:
         with suppress(Exception):  # a proxy may have nothing to stand for yet
             return getattr(value, "__wrapped__", None)
     return None
-
-
-def is_kind(test: Callable[[Any], bool], function: object) -> bool:
-    """Return whether a function, or the ``__call__`` of an object that is none, is of a kind that `inspect` tells."""
-    return test(function) or test(type(function).__call__)
 
 
 def function_of(value: object) -> FunctionType | None:

@@ -14,8 +14,8 @@ from typing import Any, Final, Protocol
 
 from auditkit.capture.annotations import check_segments, class_of, is_nothing
 from auditkit.capture.attribute import WAYS, NotLoaded
-from auditkit.capture.origin import is_kind
 from auditkit.errors import AuditDefinitionError
+from auditkit.kinds import is_kind
 
 
 class Readable(Protocol):

@@ -8,9 +8,9 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from auditkit.capture.call import CALL
-from auditkit.capture.origin import is_kind
 from auditkit.context import SCOPE
 from auditkit.errors import AuditDefinitionError
+from auditkit.kinds import is_kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -8,11 +8,11 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from auditkit import _current
-from auditkit.capture.origin import is_kind
 from auditkit.clock import new_id
 from auditkit.context import SCOPE, audit_context, bind_context, current_scope
 from auditkit.errors import ConfigurationError
 from auditkit.event import describe
+from auditkit.kinds import is_kind
 from auditkit.middleware.address import Proxies
 from auditkit.middleware.facts import context_values
 

@@ -10,7 +10,7 @@ import weakref
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import copy_context
-from functools import partial
+from functools import partial, wraps
 from itertools import count
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 from auditkit import _current, context
 from auditkit.context import audit_context, bind_context, current_context, current_scope
 from auditkit.draft import Defaults
+from auditkit.errors import AuditDefinitionError
 from auditkit.event import Actor
 
 if TYPE_CHECKING:
@@ -696,3 +697,57 @@ def test_sent_value_is_not_kept() -> None:
     del row
 
     assert gone() is None
+
+
+def plainly(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorate with a plain function, as most decorators do."""
+
+    @wraps(function)
+    def inner(*args: Any) -> Any:
+        return function(*args)
+
+    return inner
+
+
+class AsyncCallable:
+    """What is called like a function of each kind."""
+
+    async def __call__(self) -> str | None:
+        return current_context().group
+
+
+class GeneratorCallable:
+    def __call__(self) -> Iterator[str | None]:
+        yield current_context().group
+
+
+async def answer() -> str | None:
+    await asyncio.sleep(0)
+    return current_context().group
+
+
+@pytest.mark.parametrize("function", [AsyncCallable(), plainly(answer), plainly(AsyncCallable()), partial(answer)])
+def test_coroutine_by_any_way_runs_inside(function: Callable[..., Any]) -> None:
+    """Whatever is called to give a coroutine, that runs in the scope, and nothing is left of the scope after it."""
+
+    async def main() -> None:
+        assert "g" == await audit_context(group="g")(function)()
+        assert current_context().group is None
+
+    asyncio.run(main())
+
+    assert {} == _current.reporter.counts()
+
+
+def test_generator_of_a_callable_object_runs_inside() -> None:
+    """An object whose call is a generator function is entered at each resumption, as a function is."""
+    assert ["g"] == list(audit_context(group="g")(GeneratorCallable())())
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"), [(User, "User is a class; decorate its methods"), (5, "got a value of type int")]
+)
+def test_what_is_no_function_is_refused(wrong: Any, told: str) -> None:
+    """A class would only be made inside of the scope, and would be no class any more: that is said at once."""
+    with pytest.raises(AuditDefinitionError, match=told):
+        audit_context(group="g")(wrong)
