@@ -8,7 +8,7 @@ from auditkit.journal.doubts import possible_duplicates
 from auditkit.journal.frames import Keys
 from auditkit.journal.letters import Letter, Letterbox, lanes_with_letters, letters_of
 from auditkit.journal.memory import MemoryJournal
-from auditkit.journal.requeueing import Requeued, interrupted, requeue
+from auditkit.journal.requeueing import Requeued, finish, interrupted, requeue
 from auditkit.journal.verification import JournalVerification
 from auditkit.journal.verification import verify as verify_journal
 
@@ -21,6 +21,7 @@ __all__ = [
     "MemoryJournal",
     "Requeued",
     "backlog",
+    "finish",
     "interrupted",
     "lanes_with_letters",
     "letters_of",

@@ -162,7 +162,6 @@ class _Shelf:
         if self._segment is None or not self._segment.fits(len(body)):
             self.end()
             self._segment = self._begun()
-            self._segment.open_rest(len(body))
         self._segment.append(body)
 
     def end(self) -> None:
@@ -185,7 +184,6 @@ class _Shelf:
 
     def _begun(self) -> Segment:
         name = name_for(self._ids(), self._box.lane)
-        segment = Segment(self._directory, name, self._size, self._chain)
         header = {
             "segment": name,
             "host": platform.node(),
@@ -194,9 +192,7 @@ class _Shelf:
             "previous": None,
             "key": self._chain.key_id,
         }
-        try:
-            segment.begin(frames.header(header))
-        except BaseException:
-            segment.discard()
-            raise
+        self._segment = segment = Segment(self._directory, name, self._size, self._chain)
+        segment.begin(frames.header(header))
+        segment.open_rest(0)  # all of its space is for these
         return segment

@@ -9,7 +9,17 @@ from auditkit import configuration
 from auditkit.clock import SystemClock, new_id
 from auditkit.errors import ConfigurationError, JournalUnavailable
 from auditkit.files import home
-from auditkit.journal import Keys, Letter, Letterbox, Requeued, interrupted, lanes_with_letters, letters_of, requeue
+from auditkit.journal import (
+    Keys,
+    Letter,
+    Letterbox,
+    Requeued,
+    finish,
+    interrupted,
+    lanes_with_letters,
+    letters_of,
+    requeue,
+)
 from auditkit.trail.catching_up import remembered
 
 if TYPE_CHECKING:
@@ -101,6 +111,8 @@ class DeadLetters:
     def drop(self, destination: str, ids: Collection[str]) -> list[str]:
         """Remove letters for good; return the ids of those that were there.
 
+        One that a killed process was about to put back is put back instead, and is not among them.
+
         Args:
             destination: The destination's name.
             ids: The letters'.
@@ -109,6 +121,8 @@ class DeadLetters:
             JournalUnavailable: It could not be written; the letters are where they were.
         """
         try:
+            if destination in remembered(self._root):
+                finish(self._root, destination)
             with Letterbox.opened(self._root, destination) as box:
                 assert box is not None  # noqa: S101  (who waits gets it)
                 found = {letter.id: None for letter in box.letters() if letter.id in ids}

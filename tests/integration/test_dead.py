@@ -203,6 +203,7 @@ def test_destination_that_nobody_has_any_more_is_refused(
     assert 2 == main(["dead", "requeue", "--all"])
     assert "nothing is delivered to workos any more; start the service that has it" in capsys.readouterr().err
     assert [event] == [letter["id"] for letter in listed(capsys)]
+    assert 0 == main(["dead", "drop", event, "--yes"])
 
 
 # ---------------------------------------------------------------------- looked at
@@ -364,13 +365,36 @@ def test_what_cannot_be_done_is_said(
     assert [] == os.listdir("audit")
 
 
-@pytest.mark.parametrize("verb", ["list", "requeue", "drop"])
-def test_letters_that_may_not_be_touched(verb: str, workos: WorkOSDouble, capsys: pytest.CaptureFixture[str]) -> None:
-    """What the system refuses is told with the directory, and that nothing is lost."""
-    refused(workos)
-    shutil.copy("audit/dead/workos.jsonl", "kept")
-    Path("audit/dead/workos.jsonl").unlink()
-    Path("audit/dead/workos.jsonl").symlink_to(Path("kept").resolve())
+@pytest.mark.parametrize(
+    "words, told",
+    [
+        (["requeue", "--all"], "cannot requeue the dead letters of workos in audit: Is a directory; none is lost"),
+        (["drop", "--all", "--yes"], "cannot drop the dead letters of workos in audit: Is a directory; none is lost"),
+    ],
+)
+def test_letters_that_cannot_be_written_anew(
+    words: list[str], told: str, workos: WorkOSDouble, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What the system refuses is told, and every letter stays."""
+    (event,) = refused(workos)
+    Path("audit/dead/.workos.jsonl.new").mkdir()
 
-    assert 2 == main(["dead", verb, *({"list": [], "requeue": ["--all"], "drop": ["--all", "--yes"]}[verb])])
-    assert "Too many levels of symbolic links" in capsys.readouterr().err
+    assert 2 == main(["dead", *words])
+    assert f"auditkit: {told}\n" == capsys.readouterr().err
+    assert [event] == [letter["id"] for letter in listed(capsys)]
+
+
+def test_letters_that_cannot_be_read(workos: WorkOSDouble, capsys: pytest.CaptureFixture[str]) -> None:
+    """What may not be looked into is told with its place."""
+    refused(workos)
+    Path("audit/dead/workos.jsonl").rename("kept")
+    Path("audit/dead/workos.jsonl").symlink_to(Path("kept").resolve())
+    first = main(["dead"])
+    shutil.rmtree("audit/dead")
+    Path("audit/dead").touch()
+    second = main(["dead"])
+    errors = capsys.readouterr().err
+
+    assert [2, 2] == [first, second]
+    assert "auditkit: cannot read the dead letters of workos in audit: Too many levels of symbolic links" in errors
+    assert "auditkit: cannot look into audit: Not a directory\n" in errors

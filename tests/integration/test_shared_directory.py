@@ -15,7 +15,9 @@ import pytest
 import auditkit
 from auditkit import AuditTrail, files
 from auditkit.errors import JournalUnavailable, Rejected
+from auditkit.journal.letters import bury
 from auditkit.testing import ScriptedTransport
+from auditkit.trail import DeadLetters
 from tests.unit.transports.examples import an_event
 from tests.unmeasured import unmeasured
 
@@ -328,3 +330,23 @@ def test_root_leaves_nothing_of_its_own_in_a_users_directory(place: Path) -> Non
     assert {(APPLICATION, APPLICATION)} == own
     assert ("True", "") == (second.stdout.split()[-1], second.stderr)
     assert first.stdout.strip() in (place / "lines.jsonl").read_text("utf-8")
+
+
+@as_root
+def test_root_puts_letters_back_for_the_user(place: Path) -> None:
+    """Dead letters that root puts back or drops, and those that are left, belong to the directory's user still."""
+    directory = place / "audit"
+    os.chown(place, APPLICATION, APPLICATION)
+    run_as(APPLICATION, RECORD.format(lines=str(place / "lines.jsonl"), directory=str(directory), more=""))
+    (lane,) = [each.name for each in (directory / "lanes").iterdir() if each.name != "ledger"]
+    events = [an_event() for _ in range(3)]
+    for event in events:
+        bury(directory, lane, event.to_dict(), "no", "2026-11-23T12:00:00.000000Z")
+    letters = DeadLetters(directory)
+
+    assert ((events[0].id,), [events[1].id]) == (
+        letters.requeue(lane, [events[0].id]).ids,
+        letters.drop(lane, [events[1].id]),
+    )
+    assert [events[2].id] == [letter.id for letter in letters]
+    assert {APPLICATION} == {path.stat().st_uid for path in directory.rglob("*")}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -13,8 +14,21 @@ import pytest
 
 from auditkit import files
 from auditkit.clock import new_id
-from auditkit.journal import Keys, Requeued, backlog, interrupted, letters, letters_of, requeue, requeueing, segment
+from auditkit.journal import (
+    Keys,
+    Letter,
+    Letterbox,
+    Requeued,
+    backlog,
+    interrupted,
+    letters,
+    letters_of,
+    requeue,
+    requeueing,
+    segment,
+)
 from auditkit.journal.verification import verify
+from auditkit.trail import DeadLetters
 from tests.journals import CLOCK, deliver_all, open_journal, segments, take_all, write
 
 if TYPE_CHECKING:
@@ -175,7 +189,7 @@ def test_requeue_onto_a_full_disk_changes_nothing(audit: Path) -> None:
 
 
 def traced(act: Callable[[], Any], at_line: Callable[[int], None]) -> None:
-    """Do something, and say each time which of its lines comes next."""
+    """Do something, and say each time which of its lines comes next; in a child, whose own lines nobody measures."""
     number = 0
 
     def trace(frame: Any, event: str, _: object) -> Any:
@@ -187,23 +201,65 @@ def traced(act: Callable[[], Any], at_line: Callable[[int], None]) -> None:
             at_line(number)
         return trace
 
-    before = sys.gettrace()
     sys.settrace(trace)
-    try:
-        act()
-    finally:
-        sys.settrace(before)
+    act()
+    sys.settrace(None)
+
+
+def in_child(act: Callable[[], Any]) -> int:
+    """Do something in a child; return how that ended."""
+    child = os.fork()
+    if not child:
+        try:
+            act()
+        finally:
+            os._exit(0)
+    return os.waitpid(child, 0)[1]
 
 
 def kill_at(number: int, act: Callable[[], Any]) -> None:
     """Do something in a child that is killed before one of its lines."""
-    child = os.fork()
-    if not child:
-        try:
-            traced(act, lambda line: os.kill(os.getpid(), signal.SIGKILL) if line == number else None)
-        finally:
-            os._exit(1)
-    assert signal.SIGKILL == os.WTERMSIG(os.waitpid(child, 0)[1])
+    ended = in_child(lambda: traced(act, lambda line: os.kill(os.getpid(), signal.SIGKILL) if line == number else None))
+    assert signal.SIGKILL == os.WTERMSIG(ended)
+
+
+def test_requeue_that_is_interrupted_changes_nothing(audit: Path) -> None:
+    """Whoever presses Ctrl-C before the letters go finds them all, and nothing put back."""
+    first, second = refused(audit, 2)
+
+    def interrupt(letter: Letter) -> bool:
+        if letter.id == second:
+            raise KeyboardInterrupt
+        return True
+
+    with pytest.raises(KeyboardInterrupt):
+        requeue(audit, "lane", interrupt, chain=Keys().writing, ids=new_id, clock=CLOCK)
+    assert ([first, second], [], ["lane.jsonl"]) == (left(audit), segments(audit), in_dead(audit))
+
+
+def test_living_requeue_is_left_alone(audit: Path) -> None:
+    """What lies between letters and journal while another process has the letters is that one's, and stays."""
+    refused(audit)
+    (audit / "dead" / "0193@lane.open").touch()
+    with Letterbox.opened(audit, "lane"):
+        requeueing.finish(audit, "lane")
+        assert interrupted(audit, "lane")
+    requeueing.finish(audit, "lane")
+
+    assert not interrupted(audit, "lane")
+
+
+def test_drop_goes_on_with_a_killed_requeue(tmp_path: Path) -> None:
+    """A letter that a killed process was putting back is put back, and no drop can say that it is gone for good."""
+    audit, world = tmp_path / "audit", tmp_path / "world"
+    (written,) = refused(audit)
+    for now in states_left(audit, world, put_back):
+        if {"dead/lane.closed", "dead/lane.jsonl"} <= {name for name, size in now if size}:
+            assert ([written], []) == (left(world), DeadLetters(world).drop("lane", [written]))
+            assert ([], [written]) == (left(world), deliver_all(lane(world)))
+            break
+    else:
+        pytest.fail("it never came to that")
 
 
 def after_all(audit: Path) -> Counter[str]:
@@ -226,16 +282,22 @@ def state(world: Path) -> frozenset[tuple[str, int]]:
 
 def states_left(audit: Path, world: Path, act: Callable[[Path], Any]) -> Iterator[frozenset[tuple[str, int]]]:
     """Kill a child that does something in a copy of a directory, once for each state that the disk comes to."""
-    states: dict[int, frozenset[tuple[str, int]]] = {}
+    numbers, before = [], frozenset({("nothing", 0)})
 
     def note(line: int) -> None:
-        now = state(world)
-        if not states or now != list(states.values())[-1]:
-            states[line] = now
+        nonlocal before
+        if before != (before := state(world)):
+            numbers.append(line)
 
     copy(audit, world)
-    traced(lambda: act(world), note)
-    for number in states:
+    told = world.with_name("told")
+
+    def dry_run() -> None:
+        traced(lambda: act(world), note)
+        told.write_text(json.dumps(numbers))
+
+    in_child(dry_run)
+    for number in json.loads(told.read_text()):
         copy(audit, world)
         kill_at(number, lambda: act(world))
         yield state(world)
