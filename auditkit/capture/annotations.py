@@ -36,7 +36,7 @@ _OF_ENUMS: Final = frozenset({"name", "value"})  # an enum's member may be a str
 _NOTHING: Final = (None, NoneType, Never, NoReturn)
 
 
-def check_segments(kind: type | None, segments: Iterable[str], where: str) -> None:
+def check_segments(kind: type | None, segments: Iterable[str], where: str) -> type | None:
     """Refuse an attribute or key that a class with declared fields does not have.
 
     Args:
@@ -44,24 +44,28 @@ def check_segments(kind: type | None, segments: Iterable[str], where: str) -> No
         segments: The segments after it.
         where: What the message begins with.
 
+    Returns:
+        The class that the last segment is annotated with, if that can be told now.
+
     Raises:
         AuditDefinitionError: There is no such field; names those that exist.
     """
     for segment in segments:
         if kind in _CLOSED:
             _check_closed(kind, segment, where)
-            return
+            return None
         declared = None if kind is None else _declared(kind)
         if kind is None or declared is None:
-            return
+            return None
         if segment in declared:
             kind = _annotated(kind, segment)
         elif hasattr(kind, segment) and not is_typeddict(kind):
-            return  # a property or the like: nothing is declared of what it gives
+            return None  # a property or the like: nothing is declared of what it gives
         else:
             raise AuditDefinitionError(
                 f"{where}: {kind.__name__} has no field {segment!r}; it has {', '.join(sorted(declared))}"
             )
+    return kind
 
 
 def _check_closed(kind: type, segment: str, where: str) -> None:
@@ -71,6 +75,11 @@ def _check_closed(kind: type, segment: str, where: str) -> None:
         there, instead = segment in _OF_ENUMS, "name the value itself, or give a callable"
     if not there and not hasattr(kind, segment):
         raise AuditDefinitionError(f"{where}: a value of type {kind.__name__} has no {segment!r}; {instead}")
+
+
+def has_fields(kind: type | None) -> bool:
+    """Return whether a class declares all fields that its instances have."""
+    return kind is not None and kind not in _CLOSED and _declared(kind) is not None
 
 
 def is_nothing(annotation: object) -> bool:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from auditkit.capture.annotations import check_segments, has_fields
 from auditkit.capture.reference import Compiled, Parameters, compile_value, ref
 from auditkit.errors import AuditDefinitionError, ConfigurationError, InvalidEventError
 from auditkit.event import check_action, check_action_type, check_metadata, describe, describe_kind
@@ -207,7 +208,7 @@ def _declare(parameters: Parameters, stated: Statement) -> Declaration:
     action, action_type = _names(parameters, stated)
     of_id, of_name = _target(parameters, stated.target)
     state_before, state_after = _states(parameters, action_type, stated)
-    fields, exclude = _choice(parameters, stated, observes=state_before is not None or state_after is not None)
+    fields, exclude = _choice(parameters, stated, [each for each in (state_before, state_after) if each is not None])
     constants, values = _metadata(parameters, stated.metadata)
     return Declaration(
         name=parameters.name,
@@ -281,19 +282,35 @@ def _separate(parameters: Parameters, stated: Statement) -> tuple[Compiled | Non
 
 
 def _choice(
-    parameters: Parameters, stated: Statement, *, observes: bool
+    parameters: Parameters, stated: Statement, states: Sequence[Compiled]
 ) -> tuple[frozenset[str] | None, frozenset[str] | None]:
     """Return which fields of the state are recorded, and which are not."""
     given = {name: getattr(stated, name) for name in ("fields", "exclude") if getattr(stated, name) is not None}
     if len(given) > 1:
         raise AuditDefinitionError(f"fields= and exclude= of {parameters.name} cannot both be given")
     for name in given:
-        if not observes:
+        if not states:
             raise AuditDefinitionError(
                 f"{name}= of {parameters.name} chooses among the fields of a state; say which with capture="
             )
     chosen = {name: frozenset(_strings(parameters, names, name)) for name, names in given.items()}
+    for name, names in chosen.items():
+        if all(has_fields(state.kind) for state in states):
+            _check_names(states, names, f"{name}= of {parameters.name}")
     return chosen.get("fields"), chosen.get("exclude")
+
+
+def _check_names(states: Sequence[Compiled], names: Iterable[str], where: str) -> None:
+    """Refuse a name that no state can have a field of: a wrong one in ``exclude`` would be told, not left out."""
+    for name in sorted(names):
+        refusals = []
+        for state in states:
+            try:
+                check_segments(state.kind, name.split("."), where)
+            except AuditDefinitionError as error:
+                refusals.append(error)
+        if len(refusals) == len(states):
+            raise refusals[0]
 
 
 def _metadata(

@@ -66,12 +66,14 @@ class Compiled:
         late: Whether it needs the call's result or error, so that it cannot be read before.
         text: How it was written, for messages.
         asks: Calls a callable that may be asynchronous; what it gives is awaited, and `read` from the call.
+        kind: The class that annotations say the value is of, where they do.
     """
 
     read: Reader
     late: bool
     text: str
     asks: Reader | None = None
+    kind: type | None = None
 
 
 class Parameters:
@@ -127,13 +129,16 @@ class Parameters:
         kinds = {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}
         return index if self._all[index].kind in kinds else None
 
-    def check(self, first: str, rest: list[str], where: str) -> None:
+    def check(self, first: str, rest: list[str], where: str) -> type | None:
         """Refuse a reference that could not be read in any call.
 
         Args:
             first: The reference's first segment, which exists.
             rest: Those after it.
             where: What the message begins with.
+
+        Returns:
+            The class that annotations say the value is of, where they do.
 
         Raises:
             AuditDefinitionError: It could not; says what would be right.
@@ -144,12 +149,14 @@ class Parameters:
                 raise AuditDefinitionError(f"{where}: *{first} is a tuple; write '{first}.0' for its first element")
             if rest and parameter.kind is parameter.VAR_KEYWORD and self._is_named(rest[0]):
                 raise AuditDefinitionError(f"{where}: {rest[0]!r} is never in **{first}; write {rest[0]!r} alone")
-            in_general = parameter.kind in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}
-            self._check(parameter.annotation, rest[1:] if in_general else rest, where)
-        elif first == "result":
+            if parameter.kind in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}:  # each is annotated, not all
+                return self._check(parameter.annotation, rest[1:], where) if rest else None
+            return self._check(parameter.annotation, rest, where)
+        if first == "result":
             if not self._has_result:
                 raise AuditDefinitionError(f"{where}: {self.name} returns nothing, so there is no result to refer to")
-            self._check(self._returned, rest, where)
+            return self._check(self._returned, rest, where)
+        return None
 
     def check_one(self, name: str, where: str) -> None:
         """Refuse a parameter that gives several things where one is meant; two of them would pass for a pair.
@@ -170,8 +177,8 @@ class Parameters:
                     "current_entry().add_target(), or give a callable"
                 )
 
-    def _check(self, annotation: Any, rest: list[str], where: str) -> None:
-        check_segments(None if annotation is _EMPTY else class_of(annotation, self._namespace), rest, where)
+    def _check(self, annotation: Any, rest: list[str], where: str) -> type | None:
+        return check_segments(None if annotation is _EMPTY else class_of(annotation, self._namespace), rest, where)
 
     def _is_named(self, name: str) -> bool:
         kinds = {each.name: each.kind for each in self._all}
@@ -222,11 +229,11 @@ def compile_reference(parameters: Parameters, path: object, option: str) -> Comp
             f"{where}: there is no parameter {first!r}; there are {', '.join([*parameters.names, 'result'])}"
         )
     late = first not in parameters.names
-    parameters.check(first, rest, where)
+    kind = parameters.check(first, rest, where)
     read = _read_late(first) if late else parameters.reader(first)
     if len(rest) == 1 and not late and (index := parameters.position(first)) is not None:
-        return Compiled(_follow_positional(index, read, rest[0], path), late, path)
-    return Compiled(_follow(read, rest, path) if rest else read, late, path)
+        return Compiled(_follow_positional(index, read, rest[0], path), late, path, kind=kind)
+    return Compiled(_follow(read, rest, path) if rest else read, late, path, kind=kind)
 
 
 def _read_late(name: str) -> Reader:

@@ -271,6 +271,29 @@ def test_reference_into_further_arguments_is_checked(path: str, told: str) -> No
         audited("city.read", "R", metadata={"it": ref(possible)})(visit)
 
 
+@pytest.mark.parametrize("option", ["fields", "exclude"])
+def test_name_of_a_field_that_a_state_cannot_have_is_refused(option: str) -> None:
+    """A misspelt name would choose nothing, or let through what was to be left out: it is refused as a reference is."""
+
+    def update(data: Data, plain: Plain, cities: list[City]) -> Typed: ...  # type: ignore[empty-body]
+
+    def decorate(name: str, **states: Any) -> None:
+        audited("city.update", "U", **states, **{option: [name]})(update)  # type: ignore[arg-type]
+
+    with pytest.raises(
+        AuditDefinitionError, match=rf"{option}= of .*update: Data has no field 'prise'; it has city, n"
+    ):
+        decorate("prise", capture="data")
+    with pytest.raises(AuditDefinitionError, match="City has no field 'nam'; it has name"):
+        decorate("city.nam", capture="data")
+    with pytest.raises(AuditDefinitionError, match="Data has no field 'town'"):
+        decorate("town", before="data", after="result")
+    decorate("note", before="data", after="result")  # the one has it
+    decorate("city.name", capture="data")
+    for state in ("plain", "cities"):
+        decorate("anything", capture=state)
+
+
 def test_methods_of_a_mapping_are_no_keys() -> None:
     """A TypedDict's keys are all that a reference may name: its methods are not what it holds."""
     assert "Typed has no field 'items'; it has city, note" == refusal(Typed, "value.items")
