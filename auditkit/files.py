@@ -380,14 +380,16 @@ def home(path: Path) -> Path:
 
     A container's volume is often a mount point that everybody, or a group, may write. A trail then takes a
     directory of its own inside; once that is there it stays the trail's, whatever becomes of the volume's mode.
-    Any other directory that others may write is refused by whoever opens it.
+    Any other directory that others may write is refused by whoever opens it, also one that held a trail before
+    others could write it: what waits there must not be left behind in silence.
     """
+    inside = path / SUBDIRECTORY
     try:
         found = path.lstat()
-        if os.name != "posix" or not stat.S_ISDIR(found.st_mode) or not _is_mount(path):
+        if os.name != "posix" or not stat.S_ISDIR(found.st_mode) or (path / "journal").is_dir():
             return path
         is_open = bool(found.st_mode & (_GROUP_WRITES | _OTHERS_WRITE))
-        return path / SUBDIRECTORY if is_open or (path / SUBDIRECTORY).is_dir() else path
+        return inside if (is_open or (inside / "journal").is_dir()) and _is_mount(path) else path
     except OSError:
         return path
 
@@ -407,14 +409,24 @@ def audit_directory(path: Path, *, shared: bool = False) -> Path:
     Raises:
         JournalUnavailable: It cannot be made or used; names the path and the remedy.
     """
+    place = private_directory(home(path), shared=shared)
+    judge_home(path, shared=shared)
+    return place
+
+
+def judge_home(path: Path, *, shared: bool) -> None:
+    """Return if the `home` of a trail, which exists, may be used; changes nothing.
+
+    Raises:
+        JournalUnavailable: It may not; names the path and the remedy.
+    """
     place = home(path)
-    private_directory(place, shared=shared)
+    judge(place, shared=shared)
     if place != path and not shared and place.stat().st_uid != os.geteuid():
         raise JournalUnavailable(  # in a place that others may write, anybody may have made it
-            f"{place} belongs to user {place.stat().st_uid}, and {path} can be written by others: run this as that "
+            f"{place} belongs to user {place.stat().st_uid}, and {path} can be written by others; run this as that "
             "user, or declare its group with shared_group=True (AUDITKIT_SHARED_GROUP=1)"
         )
-    return place
 
 
 def _is_anothers(directory: os.stat_result) -> bool:

@@ -63,7 +63,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 @contextmanager
 def _stopping(*, interrupts: bool) -> Iterator[_Stop]:
-    """Let SIGTERM, and an interrupt where that is how it ends, ask to stop; the second one ends us at once."""
+    """Let SIGTERM, and an interrupt where that is how it ends, ask to stop; the second one ends us at once.
+
+    One that we were started to ignore, as by nohup, stays ignored.
+    """
     stop = _Stop()
     before: dict[signal.Signals, Any] = {}
 
@@ -73,7 +76,10 @@ def _stopping(*, interrupts: bool) -> Iterator[_Stop]:
         signal.signal(number, before[signal.Signals(number)])
 
     for number in (signal.SIGTERM, *([signal.SIGINT] if interrupts else [])):
-        before[number] = signal.signal(number, ask)
+        handler = signal.getsignal(number)
+        if handler is not signal.SIG_IGN:
+            before[number] = signal.SIG_DFL if handler is None else handler  # None: one that Python cannot set again
+            signal.signal(number, ask)
     try:
         yield stop
     finally:

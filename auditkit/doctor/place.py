@@ -43,7 +43,7 @@ def look_at_place(named: Path, *, shared: bool) -> Iterator[Finding]:
             )
         return
     try:
-        files.judge(place, shared=shared)
+        files.judge_home(named, shared=shared)
     except JournalUnavailable as error:
         text, _, remedy = str(error).partition("; ")
         yield problem("directory", text, remedy)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from auditkit import configuration
 from auditkit.clock import SystemClock
+from auditkit.errors import ConfigurationError
 from auditkit.files import home
 from auditkit.journal import backlog
 from auditkit.reporting import Reporter
@@ -94,12 +95,17 @@ def delivering(  # noqa: PLR0913  (what configure takes, by name)
         clock: Time and chance.
 
     Raises:
-        ConfigurationError: Something cannot work, or there is no destination.
+        ConfigurationError: Something cannot work, such as a destination that no directory remembers.
         JournalUnavailable: The directory cannot be made or written.
     """
     settings = configuration.settle(
         transports, directory=directory, ledger=ledger, secret=secret, shared_group=shared_group
     )
+    for each in settings.transports:
+        if not each.durable or getattr(each, "inline", False):
+            raise ConfigurationError(
+                f"{each.name} takes only what its own process records (durable=False): it cannot deliver a directory"
+            )
     clock = clock or SystemClock()
     reporter = Reporter(clock)
     assert settings.directory is not None  # noqa: S101  (None has no lanes on disk: `directory` is a path)

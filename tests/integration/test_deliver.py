@@ -40,7 +40,7 @@ for line in sys.stdin:
 """
 SIDECAR = """
 import os
-from auditkit.transports import JSONLinesTransport, WorkOSTransport
+from auditkit.transports import ConsoleTransport, JSONLinesTransport, WorkOSTransport
 
 def workos():
     return WorkOSTransport(os.environ["KEY"], base_url=os.environ["URL"])
@@ -49,6 +49,9 @@ def lines():
     return [JSONLinesTransport("of-the-sidecar.jsonl")]
 
 one = workos() if "URL" in os.environ else None
+
+def console():
+    return ConsoleTransport()
 
 def broken():
     raise RuntimeError("no settings")
@@ -309,7 +312,8 @@ def test_environment_names_the_destination(
     [
         (["--no-ledger"], "there is nothing to deliver to: set AUDITKIT_TRANSPORT, give --transport, or leave"),
         (["elsewhere"], "there is no audit directory elsewhere; name one"),
-        (["--transport", "sidecar:broken"], "cannot call sidecar:broken: RuntimeError: no settings (sidecar.py:14)"),
+        (["--transport", "sidecar:console"], "console takes only what its own process records (durable=False)"),
+        (["--transport", "sidecar:broken"], "cannot call sidecar:broken: RuntimeError: no settings (sidecar.py:17)"),
         (["--transport", "sidecar:nothing"], "there is no nothing in sidecar"),
         (["--transport", "sidecar:SIDE.car"], "there is no SIDE.car in sidecar"),
         (["--transport", "nowhere:one"], "there is no module nowhere"),

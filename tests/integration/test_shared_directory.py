@@ -239,7 +239,7 @@ trail = auditkit.configure(directory='volume')
 auditkit.record('note.create', 'C', actor='ada', group='acme', location='here', target='n')
 auditkit.shutdown()
 print(*sorted(f'{each.stat().st_mode & 0o7777:04o} {each}' for each in Path('volume').iterdir()), flush=True)
-for command in (['log', '--json'], ['deliver'], ['verify']):
+for command in (['log', '--json'], ['deliver'], ['verify'], ['doctor', '--json']):
     print(subprocess.run([sys.executable, '-m', 'auditkit', command[0], 'volume', *command[1:]], check=True, capture_output=True, text=True).stdout.splitlines()[0])
 Path('volume').chmod(0o755)
 print(subprocess.run([sys.executable, '-m', 'auditkit', 'log', '--json', 'volume'], check=True, capture_output=True, text=True).stdout)
@@ -253,11 +253,12 @@ def test_volume_gets_a_private_directory_inside(place: Path) -> None:
     done = on_volume("tmpfs", "0777", place, ALL_COMMANDS)
 
     assert ("", 0) == (done.stderr, done.returncode)
-    listed, logged, delivered, verified, later, _, still = done.stdout.splitlines()
+    listed, logged, delivered, verified, examined, later, _, still = done.stdout.splitlines()
     assert "0700 volume/auditkit" == listed
     assert "note.create" == json.loads(logged)["action"]
     assert "ledger: 0 delivered, 0 left" == delivered
     assert verified.startswith("ledger: 1 entry as recorded")
+    assert f"{place}/volume is a volume that others may write; the trail is in {place}/volume/auditkit" in examined
     assert (logged, "auditkit") == (later, still)
 
 
@@ -288,6 +289,25 @@ print(*sorted(os.listdir('volume')))
 
 
 @on_a_volume
+def test_trail_of_a_volume_that_is_opened_later_is_not_left_behind(place: Path) -> None:
+    """Where a trail lay in the volume itself before others could write it, that is refused rather than forgotten."""
+    script = """
+import os, auditkit
+auditkit.configure(directory='volume', deliver=False)
+auditkit.record('a.b', 'C', actor='a', group='g', location='l', target='t')
+auditkit.shutdown()
+os.chmod('volume', 0o777)
+try:
+    auditkit.AuditTrail(directory='volume')
+except auditkit.AuditError as error:
+    print(error)
+"""
+    done = on_volume("tmpfs", "0700", place, script)
+
+    assert f"{place}/volume can be written by others (mode 0777); run: chmod go-w" in done.stdout
+
+
+@on_a_volume
 @as_root
 def test_directory_of_another_user_on_a_volume_is_refused(place: Path) -> None:
     """Where everybody may write, somebody else may have made auditkit's directory first."""
@@ -295,6 +315,8 @@ def test_directory_of_another_user_on_a_volume_is_refused(place: Path) -> None:
 import os, auditkit
 os.mkdir('volume/auditkit', 0o700)
 os.chown('volume/auditkit', {STRANGER}, {STRANGER})
+from auditkit.__main__ import main
+print(main(['doctor', 'volume']))
 try:
     auditkit.configure(directory='volume')
 except auditkit.AuditError as error:
@@ -302,7 +324,8 @@ except auditkit.AuditError as error:
 """
     done = on_volume("tmpfs", "0777", place, script)
 
-    assert f"volume/auditkit belongs to user {STRANGER}, and " in done.stdout
+    assert f"problem  directory    {place}/volume/auditkit belongs to user {STRANGER}, and " in done.stdout
+    assert done.stdout.splitlines()[-1].startswith(f"{place}/volume/auditkit belongs to user {STRANGER}, and ")
 
 
 def test_home_of_what_is_no_volume_is_itself(tmp_path: Path) -> None:
