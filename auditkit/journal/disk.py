@@ -50,6 +50,7 @@ class DiskJournal:
         max_bytes: How large the journal may become; past it events are refused.
         syncs_each: True for ``fsync="always"``: `settle` waits for the device.
         shared: Whether the directory's group may read and write what is in it.
+        grace: Seconds for which its feeds leave a new segment to a living writer that says that it works them.
 
     Raises:
         JournalUnavailable: The directory cannot be made or written; names the path and the remedy.
@@ -66,12 +67,14 @@ class DiskJournal:
         max_bytes: int,
         syncs_each: bool = False,
         shared: bool = False,
+        grace: float = 0.0,
     ) -> None:
         """Open the directory; the first segment comes with the first record."""
         self._root = files.private_directory(directory, shared=shared)
         self._directory = files.room(directory / "journal")
         self._clock, self._ids, self._reporter, self._keys = clock, ids, reporter, keys
         self._max_bytes = max_bytes
+        self._grace = grace
         self.syncs_each = syncs_each
         # Re-entrant, like every lock here: a signal handler or finaliser may record wherever it interrupts.
         self._lock = threading.RLock()
@@ -236,9 +239,15 @@ class DiskJournal:
                 "pid": os.getpid(),
                 "created_at": wire_time(self._clock.time_ns()),
                 "previous": self._previous,
+                **self._worked(),
                 "key": self._keys.writing.key_id,
             }
         )
+
+    def _worked(self) -> dict[str, list[str]]:
+        """Return which lanes this process works, for others to leave a new segment to them for a while."""
+        lanes = sorted({feed.lane for feed in self._feeds if not feed.closed})
+        return {"lanes": lanes} if sum(map(len, lanes)) <= _BESIDES // 4 else {}
 
     def _end_present(self) -> None:
         """End the segment being written, if there is one, and leave the rest to the next sync."""
@@ -447,7 +456,15 @@ class DiskJournal:
         return self._feed(lane, durable=True)
 
     def _feed(self, lane: str, *, durable: bool) -> DiskFeed:
-        return DiskFeed(self._root, lane, durable=durable, keys=self._keys, reporter=self._reporter, clock=self._clock)
+        return DiskFeed(
+            self._root,
+            lane,
+            durable=durable,
+            keys=self._keys,
+            reporter=self._reporter,
+            clock=self._clock,
+            grace=self._grace,
+        )
 
     def remember(self, lane: str) -> None:
         """Let no segment go before the lane of this name has passed it, whichever process works it.

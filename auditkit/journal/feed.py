@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import deque
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from auditkit import files
 from auditkit.encoding import decode, wire_time
 from auditkit.errors import JournalUnavailable
 from auditkit.journal import cursor as cursors
-from auditkit.journal import letters, requeueing
+from auditkit.journal import frames, letters, requeueing
 from auditkit.journal.adoption import adopt, sweep
 from auditkit.journal.backlog import waiting_in
 from auditkit.journal.bodies import discard
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from auditkit.protocols import Frozen, Position
     from auditkit.reporting import Reporter
 
+_HEADER_ROOM = 4096  # bytes in which a header ends
 HELD_AT_ONCE = 32  # segments that a lane has open, two descriptors each; the others wait by their names
 
 
@@ -45,6 +47,16 @@ def remember(root: Path, lane: str) -> None:
     """
     files.room(root / "lanes")
     files.room(root / "lanes" / lane)
+
+
+def _is_worked_by_its_writer(path: Path, lane: str) -> bool:
+    with suppress(OSError):
+        file = files.open_existing(path)
+        try:
+            return frames.is_worked_by_its_writer(files.read_at(file.fd, _HEADER_ROOM, 0), lane)
+        finally:
+            files.close(file)
+    return True
 
 
 class DiskFeed:
@@ -60,23 +72,37 @@ class DiskFeed:
         durable: False for a lane that lives only as long as its process: it sees what this process records.
         keys: The chains that can be read.
         reporter: Where trouble is told.
-        clock: Time for dead letters.
+        clock: Time for dead letters, and for how long a segment was seen.
+        grace: Seconds for which a new segment is left to a living writer that says that it works this lane.
+
+    Attributes:
+        lane: The lane's name.
     """
 
     def __init__(  # noqa: PLR0913  (collaborators, given by name)
-        self, root: Path, lane: str, *, durable: bool, keys: Keys, reporter: Reporter, clock: Clock
+        self,
+        root: Path,
+        lane: str,
+        *,
+        durable: bool,
+        keys: Keys,
+        reporter: Reporter,
+        clock: Clock,
+        grace: float = 0.0,
     ) -> None:
         """Remember the lane, if it is a durable one."""
-        self._root, self._lane, self._durable = root, lane, durable
+        self._root, self.lane, self._durable = root, lane, durable
         self._directory = root / "journal"
         self._lanes = root / "lanes"
-        self._keys, self._reporter, self._clock = keys, reporter, clock
+        self._keys, self._reporter, self._clock, self._grace = keys, reporter, clock, grace
         self._held: dict[str, Held] = {}
         self._waiting: deque[str] = deque()  # segments to deliver when those held leave room, oldest first
         self._begun: deque[str] = deque()  # this process's own new segments, not among the waiting yet
         self._opened: deque[Held] = deque()  # the same for a lane that is not durable
         self._own: set[str] = set()  # this process's own segments that this lane has not passed
-        self._free: set[str] = set()  # segments of living writers, seen by the last scan
+        # Segments that were open in earlier scans, and since when: minus infinity where their writer says that it
+        # does not work this lane.
+        self._open_since: dict[str, float] = {}
         self._done: set[str] = set()  # segments that this lane has passed, and that wait for other lanes
         self._refused: set[str] = set()  # closed segments that cannot be read, and those that were missed
         self._unreadable: set[str] = set()  # segments that are there, and that this process cannot read
@@ -147,7 +173,7 @@ class DiskFeed:
         try:
             self._bury({"record": body.decode("ascii", "replace")}, "not an event")
         except JournalUnavailable as error:
-            self._tell("bury_failed", str(error), error, cause=self._lane)  # it stays, for the next process
+            self._tell("bury_failed", str(error), error, cause=self.lane)  # it stays, for the next process
         else:
             self._acknowledge(held, [index])
         return None
@@ -177,10 +203,10 @@ class DiskFeed:
 
     def _cursor_failed(self, error: OSError) -> None:
         message = (
-            f"cannot keep how far {self._lane} has come in {self._root}: {error.strerror}; "
+            f"cannot keep how far {self.lane} has come in {self._root}: {error.strerror}; "
             "what it accepted will be sent again after a restart"
         )
-        self._tell("cursor_failed", message, error, cause=self._lane)
+        self._tell("cursor_failed", message, error, cause=self.lane)
 
     def keep_body(self, position: Position, frozen: Frozen) -> None:
         """Keep what is about to be sent of a record, until it is acknowledged."""
@@ -210,18 +236,18 @@ class DiskFeed:
             yield None if held is None else held.bodies
         except OSError as error:
             message = (
-                f"cannot keep what is sent to {self._lane} in {self._root}: {error.strerror}; "
+                f"cannot keep what is sent to {self.lane} in {self._root}: {error.strerror}; "
                 "where an answer is lost, it is made anew"
             )
-            self._tell("body_failed", message, error, cause=self._lane)
+            self._tell("body_failed", message, error, cause=self.lane)
 
     def doubt(self, event: Event, first_ns: int) -> None:
         """Keep durably that the destination may have an event twice."""
         try:
-            mark(self._lanes / self._lane, event.id, first_ns, self._clock.time_ns())
+            mark(self._lanes / self.lane, event.id, first_ns, self._clock.time_ns())
         except OSError as error:
-            message = f"cannot keep the marks of {self._lane} in {self._root}: {error.strerror}"
-            self._tell("mark_failed", message, error, cause=self._lane)
+            message = f"cannot keep the marks of {self.lane} in {self._root}: {error.strerror}"
+            self._tell("mark_failed", message, error, cause=self.lane)
 
     def passed(self, position: Position) -> bool | None:
         """Return whether the record was acknowledged, wherever its lane runs; None when nobody can know."""
@@ -235,7 +261,7 @@ class DiskFeed:
 
     def _passed_on_disk(self, name: str, index: int) -> bool | None:
         try:
-            progress = cursors.read(self._cursor_path(self._lane, name))
+            progress = cursors.read(self._cursor_path(self.lane, name))
         except OSError:
             return None
         if progress is not None:
@@ -251,7 +277,8 @@ class DiskFeed:
         """Look for segments that nobody delivers, and take them over.
 
         Segments of dead writers are adopted. A living writer's own lane comes first: its segment is taken
-        when two scans found nobody delivering it, or at once when ``eager``.
+        when two scans found nobody delivering it, and the grace is over. One whose writer does not work this lane,
+        as its header says, is taken at once, and all are when ``eager``.
 
         Raises:
             OSError: The directory cannot be listed.
@@ -265,10 +292,11 @@ class DiskFeed:
         self._contained(self._directory, sweep)
         self._contained(self._root / DEAD, self._finish_requeued)
         self._take_begun()  # what is begun from here on may not be listed, and stays to be taken below
-        cursors_seen = files.listing(self._lanes / self._lane)
+        cursors_seen = files.listing(self._lanes / self.lane)
         found = {path.stem: path for path in files.listing(self._directory) if path.suffix in {OPEN, CLOSED}}
-        self._waiting = deque(name for name, path in found.items() if self._is_to_claim(path, eager=eager))
-        self._free = {name for name, path in found.items() if path.suffix == OPEN}
+        now = self._clock.monotonic()
+        self._open_since = {name: since for name, since in self._open_since.items() if name in found}
+        self._waiting = deque(name for name, path in found.items() if self._is_to_claim(path, now, eager=eager))
         self._records = {name: number for name, number in self._records.items() if name in found}
         self._done.intersection_update(found)
         self._unreadable.intersection_update(found)
@@ -277,9 +305,9 @@ class DiskFeed:
                 self._contained(path, self._forget)
         self._claim_waiting()
 
-    def _is_to_claim(self, path: Path, *, eager: bool) -> bool:
+    def _is_to_claim(self, path: Path, now: float, *, eager: bool) -> bool:
         name = path.stem
-        if not is_for(name, self._lane):
+        if not is_for(name, self.lane):
             if name not in self._done:
                 self._contained(path, self._retire)  # it goes where nobody remembers whom it is for
             return False
@@ -288,14 +316,23 @@ class DiskFeed:
         adopted = adopt(path, self._keys, self._reporter)  # the ones held, too: damage in them can be judged now
         if adopted is None:
             self._unreadable.add(name)
-        if name in self._held:
+        if name in self._held or adopted is None:
             return False
-        return bool(adopted) or eager or name in self._own or name in self._free
+        return bool(adopted) or eager or name in self._own or self._is_left_to_us(path, now)
+
+    def _is_left_to_us(self, path: Path, now: float) -> bool:
+        """Return whether a living writer's lane will not come for its segment any more, if it has one."""
+        since = self._open_since.get(path.stem)
+        if since is None:
+            since = now if _is_worked_by_its_writer(path, self.lane) else -math.inf
+            self._open_since[path.stem] = since
+            return since < now
+        return now - since >= self._grace
 
     def _finish_requeued(self, directory: Path) -> None:
         """Give this lane the letters that a killed process was about to put back."""
         del directory
-        requeueing.finish(self._root, self._lane)
+        requeueing.finish(self._root, self.lane)
 
     def _forget(self, path: Path) -> None:
         """Remove the cursor of a segment that is gone, unless a process holds it."""
@@ -314,9 +351,7 @@ class DiskFeed:
         try:
             act(path)
         except OSError as error:
-            self._tell(
-                "scan_failed", f"{self._lane} cannot look after {path}: {error.strerror}", error, cause=path.name
-            )
+            self._tell("scan_failed", f"{self.lane} cannot look after {path}: {error.strerror}", error, cause=path.name)
 
     # ------------------------------------------------------------------ claiming and letting go
 
@@ -338,7 +373,7 @@ class DiskFeed:
 
     def _claim(self, path: Path) -> None:
         name = path.stem
-        cursor = Cursor.claim(self._cursor_path(self._lane, name)) if self._durable else None
+        cursor = Cursor.claim(self._cursor_path(self.lane, name)) if self._durable else None
         if self._durable and cursor is None:
             return  # somebody else delivers it
         if cursor is not None and cursor.progress.done:
@@ -366,8 +401,8 @@ class DiskFeed:
             cursor.remove()
             return
         self._refused.add(name)
-        message = f"{self._lane} was too slow for segment {name}, which was removed when the other lanes had it"
-        self._tell("missed", message, None, cause=self._lane)
+        message = f"{self.lane} was too slow for segment {name}, which was removed when the other lanes had it"
+        self._tell("missed", message, None, cause=self.lane)
 
     def _finish(self, held: Held) -> None:
         try:
@@ -418,7 +453,7 @@ class DiskFeed:
         """Return how many records of the segments held or waiting here are not acknowledged."""
         held = sum(each.pending for each in (*self._held.values(), *self._opened))
         waiting = [name for name in (*self._waiting, *self._begun) if name not in self._held]
-        return held + sum(waiting_in(self._root, self._lane, name, self._records) for name in waiting)
+        return held + sum(waiting_in(self._root, self.lane, name, self._records) for name in waiting)
 
     def unreadable(self) -> bool:
         """Return whether there are segments that this process cannot read: whatever they hold is not delivered."""
@@ -439,9 +474,9 @@ class DiskFeed:
 
     def _bury(self, event: dict[str, object], reason: str) -> None:
         try:
-            letters.bury(self._root, self._lane, event, reason, wire_time(self._clock.time_ns()))
+            letters.bury(self._root, self.lane, event, reason, wire_time(self._clock.time_ns()))
         except OSError as error:
-            message = f"cannot write the dead letters of {self._lane} in {self._root}: {error.strerror}"
+            message = f"cannot write the dead letters of {self.lane} in {self._root}: {error.strerror}"
             raise JournalUnavailable(message) from None
 
     def close(self) -> None:

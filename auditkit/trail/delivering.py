@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from auditkit.trail.works import Works
 
 SCAN_INTERVAL = 0.2  # seconds between looks at what others write: they tell nobody
+GRACE = 4.0  # seconds that the lanes of a process which delivers by itself have to come for its new segment
 
 
 class Delivery:
@@ -109,7 +110,7 @@ def delivering(  # noqa: PLR0913  (what configure takes, by name)
     clock = clock or SystemClock()
     reporter = Reporter(clock)
     assert settings.directory is not None  # noqa: S101  (None has no lanes on disk: `directory` is a path)
-    works = Builder(settings, clock, reporter, scan_interval=SCAN_INTERVAL).on_disk(settings.directory)
+    works = Builder(settings, clock, reporter, scan_interval=SCAN_INTERVAL, grace=GRACE).on_disk(settings.directory)
     with ExitStack() as stack:
         stack.callback(lambda: works.end(clock.monotonic() + end_within, clock, gone=""))
         for lane in works.lanes:

@@ -93,14 +93,21 @@ class Builder:
         clock: Time and chance.
         reporter: Where trouble is told.
         scan_interval: Seconds between a lane's looks at what other processes write.
+        grace: Seconds for which a lane leaves a new segment to a living writer that says that it works it.
     """
 
     def __init__(
-        self, settings: Settings, clock: Clock, reporter: Reporter, *, scan_interval: float = SCAN_INTERVAL
+        self,
+        settings: Settings,
+        clock: Clock,
+        reporter: Reporter,
+        *,
+        scan_interval: float = SCAN_INTERVAL,
+        grace: float = 0.0,
     ) -> None:
         """Keep what everything is built of."""
         self._settings, self._clock, self._reporter = settings, clock, reporter
-        self._scan_interval = scan_interval
+        self._scan_interval, self._grace = scan_interval, grace
         self._served = [each for each in settings.transports if not getattr(each, "inline", False)]
 
     def on_disk(self, directory: Path, *, already: Mapping[str, Collection[str]] | None = None) -> Works:
@@ -160,6 +167,7 @@ class Builder:
             max_bytes=self._settings.max_bytes,
             syncs_each=self._settings.syncs_each,
             shared=self._settings.shared_group,
+            grace=self._grace,
         )
 
     def _ledger(self, directory: Path, journal: Journal) -> tuple[Any, list[Lane]]:

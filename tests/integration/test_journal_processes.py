@@ -214,6 +214,7 @@ def test_follower_reads_beside_a_writer(audit: Path, players: ExitStack) -> None
 def test_living_writers_own_lane_comes_first(audit: Path, players: ExitStack) -> None:
     """A living writer's segment is left to its own lane for one look, and never taken out of its hands."""
     writer = players.enter_context(Player(audit))
+    writer("feed", "lane")
     written = writer("append", 2)
     feed = open_journal(audit).feed("lane", durable=True)
     feed.scan()
@@ -221,7 +222,6 @@ def test_living_writers_own_lane_comes_first(audit: Path, players: ExitStack) ->
     feed.scan()
 
     assert ([], written) == (first, ids(take_all(feed)))
-    writer("feed", "lane")
     assert [] == writer("take", "lane", 10)
     feed.close()
     writer("scan", "lane")

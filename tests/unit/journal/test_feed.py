@@ -13,8 +13,10 @@ import pytest
 from auditkit import files
 from auditkit.errors import JournalUnavailable
 from auditkit.journal.cursor import Cursor
-from auditkit.journal.feed import HELD_AT_ONCE
+from auditkit.journal.feed import HELD_AT_ONCE, DiskFeed
+from auditkit.journal.frames import Keys
 from auditkit.reporting import Reporter
+from auditkit.testing import DrivenClock
 from tests.journals import (
     CLOCK,
     deliver_all,
@@ -29,8 +31,6 @@ from tests.journals import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from auditkit.journal.feed import DiskFeed
 
 
 @pytest.fixture
@@ -329,6 +329,44 @@ def test_segment_begun_while_the_directory_is_listed(audit: Path, monkeypatch: p
 
     assert 1 == len(written)
     assert written == delivered
+
+
+def test_segment_that_its_writer_does_not_deliver_is_taken_at_once(audit: Path) -> None:
+    """A lane that a living writer does not work is not left to it: the first look takes what it records."""
+    journal = open_journal(audit)
+    journal.feed("another", durable=True)
+    written = write(journal, 2)
+
+    assert written == ids(take_all(scanned(audit)))
+
+
+def test_segment_that_does_not_say_who_delivers_it_is_left_to_its_writer(audit: Path) -> None:
+    """A writer of many lanes, or of an older auditkit, says nothing: its segment is taken with the second look."""
+    journal = open_journal(audit)
+    for number in range(20):
+        journal.feed(f"{number:064}", durable=True)
+    written = write(journal, 2)
+    feed = scanned(audit)
+    first = take_all(feed)
+    feed.scan()
+
+    assert ([], written) == (first, ids(take_all(feed)))
+
+
+def test_grace_leaves_a_new_segment_to_who_works_its_lane(audit: Path) -> None:
+    """Who looks often leaves a living writer the time to come for its own segment, and takes it after that."""
+    journal = open_journal(audit)
+    journal.feed("lane", durable=True)
+    written = write(journal, 2)
+    clock = DrivenClock()
+    feed = DiskFeed(audit, "lane", durable=True, keys=Keys(), reporter=Reporter(CLOCK), clock=clock, grace=4.0)
+    taken = []
+    for _ in range(3):
+        feed.scan()
+        taken.append(ids(take_all(feed)))
+        clock.advance(2.0)
+
+    assert [[], [], written] == taken
 
 
 # ---------------------------------------------------------------------- what is not ours
