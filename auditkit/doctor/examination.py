@@ -180,7 +180,7 @@ def _look_at_destination(transport: Any, clock: Clock) -> Iterator[Finding]:
     try:
         probed = probe()
     except (AuditError, OSError) as error:
-        retried = "; see host name, firewall and proxy" if isinstance(error, DeliveryError) else ""
+        retried = "; see its name, certificate, firewall and proxy" if isinstance(error, DeliveryError) else ""
         yield problem(check, str(error), f"everything is kept and tried again{retried}")
         return
     yield judge_probe(transport.name, probed)

@@ -38,12 +38,10 @@ class Delivery:
         directory: The audit directory.
         marks: What each lane has to deliver: all that was there at the beginning.
         clock: Time.
-        reporter: Where trouble is told.
     """
 
-    def __init__(self, works: Works, directory: Path, marks: Sequence[int], clock: Clock, reporter: Reporter) -> None:
-        self._works, self._directory, self._marks = works, directory, marks
-        self._clock, self._reporter = clock, reporter
+    def __init__(self, works: Works, directory: Path, marks: Sequence[int], clock: Clock) -> None:
+        self._works, self._directory, self._marks, self._clock = works, directory, marks, clock
 
     def drained(self, within: float) -> bool:
         """Return whether all that was there at the beginning is delivered, waiting up to ``within`` seconds for it."""
@@ -64,10 +62,6 @@ class Delivery:
         own = {name: stats.pending for name, stats in self.stats().items()}
         waiting = {name: backlog(self._directory, name) - own.get(name, 0) for name in remembered(self._directory)}
         return {name: number for name, number in sorted(waiting.items()) if number > 0}
-
-    def troubles(self) -> dict[str, int]:
-        """Return how often each trouble was met, by its code."""
-        return self._reporter.counts()
 
 
 @contextmanager
@@ -108,12 +102,12 @@ def delivering(  # noqa: PLR0913  (what configure takes, by name)
                 f"{each.name} takes only what its own process records (durable=False): it cannot deliver a directory"
             )
     clock = clock or SystemClock()
-    reporter = Reporter(clock)
     assert settings.directory is not None  # noqa: S101  (None has no lanes on disk: `directory` is a path)
-    works = Builder(settings, clock, reporter, scan_interval=SCAN_INTERVAL, grace=GRACE).on_disk(settings.directory)
+    builder = Builder(settings, clock, Reporter(clock), scan_interval=SCAN_INTERVAL, grace=GRACE)
+    works = builder.on_disk(settings.directory)
     with ExitStack() as stack:
         stack.callback(lambda: works.end(clock.monotonic() + end_within, clock, gone=""))
         for lane in works.lanes:
             lane.start()
         marks = [stack.enter_context(lane.hurried()) for lane in works.lanes]
-        yield Delivery(works, home(settings.directory), marks, clock, reporter)
+        yield Delivery(works, home(settings.directory), marks, clock)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
+import threading
+from http.server import HTTPServer, SimpleHTTPRequestHandler
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -199,6 +203,32 @@ def test_destination_that_is_not_there_is_a_problem() -> None:
 
     assert ["destination workos"] == problems(found)
     assert "no answer from 127.0.0.1: ConnectError" in found["destination workos"].text
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="nothing here makes a certificate")
+def test_certificate_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A certificate that nobody vouches for is a problem; with SSL_CERT_FILE it is one that somebody does."""
+    words = "req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out cert.pem -days 2 -subj /CN=localhost"
+    subprocess.run(
+        ["openssl", *words.split(), "-addext", "subjectAltName=IP:127.0.0.1"], check=True, capture_output=True
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain("cert.pem", "key.pem")
+    found = []
+    with HTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        transport = WorkOSTransport("sk", base_url=f"https://127.0.0.1:{server.server_port}")
+        found.append(examined("audit", transport))
+        monkeypatch.setenv("SSL_CERT_FILE", "cert.pem")
+        found.append(examined("audit", transport))
+        server.shutdown()
+        thread.join()
+
+    assert [["destination workos"], []] == [problems(each) for each in found]
+    assert "CERTIFICATE_VERIFY_FAILED" in found[0]["destination workos"].text
+    assert "answers 200 after" in found[1]["destination workos"].text
 
 
 def test_remembered_destination_of_which_nothing_is_known_is_told() -> None:
