@@ -6,17 +6,27 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from auditkit import files
+from auditkit.encoding import encode_event
 from auditkit.journal import Letterbox, lanes_with_letters, letters_of
 from auditkit.journal.letters import Letter, bury
+from tests.unit.test_encoding import EVENTS
 from tests.unit.transports.examples import an_event
 
 if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
 
+    from auditkit.event import Event
+
 AT = "2026-11-23T12:00:00.000000Z"
+
+
+def lined(stated: object) -> bytes:
+    return json.dumps({"event": stated, "reason": stated, "at": stated}).encode() + b"\n"
 
 
 @pytest.fixture
@@ -74,6 +84,24 @@ def test_letter_without_an_event_has_a_name(line: bytes) -> None:
     assert letter.event is None
     assert letter.id.startswith("unreadable-")
     assert letter.id == Letter.read("lane", line).id
+
+
+@given(EVENTS)
+def test_any_event_can_be_put_back_as_it_was(event: Event) -> None:
+    """Whatever can be recorded is read from its letter as the event whose record has the very same bytes."""
+    letter = Letter.read("lane", json.dumps({"event": event.to_dict(), "reason": "no", "at": AT}).encode() + b"\n")
+
+    assert letter.event is not None
+    assert (event.id, encode_event(event)) == (letter.id, encode_event(letter.event))
+
+
+@given(st.binary() | st.recursive(st.none() | st.text(), lambda each: st.dictionaries(st.text(), each)).map(lined))
+def test_no_line_keeps_the_others_from_being_read(line: bytes) -> None:
+    """Whatever bytes, or JSON, stand in a line, reading it raises nothing and gives it a name of printable ASCII."""
+    letter = Letter.read("lane", line)
+
+    assert letter.id.isascii()
+    assert letter.id.isprintable()
 
 
 def test_letters_are_removed_by_their_ids(audit: Path) -> None:
