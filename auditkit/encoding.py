@@ -21,6 +21,8 @@ from auditkit.event import ActionType, Event, instant_of
 if TYPE_CHECKING:
     from auditkit.event import MetadataValue
 
+_EPOCH = instant_of(0)
+_parse = json.JSONDecoder().raw_decode
 MAX_RECORD = 256 * 1024  # bytes of one event's JSON: what is larger is fitted before it is recorded
 
 
@@ -114,10 +116,14 @@ def encode(draft: Draft) -> bytes:
     ).encode("ascii")
 
 
+def nanoseconds_of(event: Event) -> int:
+    """Return when an event occurred, in nanoseconds since the epoch."""
+    since_epoch = event.occurred_at - _EPOCH
+    return ((since_epoch.days * 86_400 + since_epoch.seconds) * 1_000_000 + since_epoch.microseconds) * 1000
+
+
 def draft_of(event: Event) -> Draft:
     """Return the draft that a complete event makes."""
-    since_epoch = event.occurred_at - instant_of(0)
-    microseconds = (since_epoch.days * 86_400 + since_epoch.seconds) * 1_000_000 + since_epoch.microseconds
     scene = Scene(
         group=event.group,
         actor_id=event.actor_id,
@@ -129,7 +135,7 @@ def draft_of(event: Event) -> Draft:
     )
     return Draft(
         event.id,
-        microseconds * 1000,
+        nanoseconds_of(event),
         scene,
         event.action,
         str(event.action_type),
@@ -153,7 +159,11 @@ def decode(body: bytes) -> Event:
         ValueError: It is not such JSON. (A `KeyError` is never raised: a missing field is a ValueError too.)
     """
     try:
-        values: dict[str, Any] = json.loads(body)
+        text = body.decode("ascii")
+        values: dict[str, Any]
+        values, end = _parse(text)  # json.loads would look for an encoding and for white space: a fifth more
+        if end != len(text):
+            raise ValueError(f"more than an event: {len(text) - end} characters behind it")  # noqa: TRY301
         metadata = values["metadata"]
         values["occurred_at"] = datetime.fromisoformat(values["occurred_at"])
         values["action_type"] = ActionType(values["action_type"])

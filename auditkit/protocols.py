@@ -18,10 +18,17 @@ Position = tuple[str, int]
 
 
 class Record(NamedTuple):
-    """An event with its place in the journal."""
+    """An event with its place in the journal.
+
+    Attributes:
+        position: Its place.
+        event: The event.
+        body: The JSON that was recorded for it; empty where it was never written down, in memory.
+    """
 
     position: Position
     event: Event
+    body: bytes = b""
 
 
 class Frozen(NamedTuple):

@@ -155,7 +155,7 @@ class Dispatcher:
             if self._sender.encodes:
                 self._send_kept(batch)
             else:
-                self._sender.send([record.event for record in batch.records])
+                self._sender.send_records(batch.records)
         except BaseException as error:  # noqa: BLE001  (a transport may raise anything: it is judged, not believed)
             return error
         return None

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Coroutine, Sequence
 
     from auditkit.event import Event
-    from auditkit.protocols import Transport
+    from auditkit.protocols import Record, Transport
 
 
 _LONGEST_END = 2.0  # seconds that what a transport left running may take to be cancelled
@@ -47,6 +47,7 @@ class Sender:
         self.encodes = transport.max_batch == 1 and all(
             callable(getattr(transport, name, None)) for name in ("encode", "send_encoded")
         )
+        self._takes_records = callable(getattr(transport, "send_records", None))
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
@@ -58,6 +59,13 @@ class Sender:
     def send(self, events: Sequence[Event]) -> None:
         """Return when the destination has accepted all events; raise what the transport raises."""
         self._finish(self._transport.send(events))
+
+    def send_records(self, records: Sequence[Record]) -> None:
+        """Return as `send` does; a transport that wants the recorded JSON beside the events gets that too."""
+        if self._takes_records:
+            self._finish(self._transport.send_records(records))  # type: ignore[attr-defined]  # just looked for
+        else:
+            self.send([record.event for record in records])
 
     def encode(self, event: Event) -> bytes:
         """Return the bytes that deliver an event; raise what the transport raises."""

@@ -165,7 +165,7 @@ class DiskFeed:
 
     def _record(self, held: Held, index: int, body: bytes) -> Record | None:
         try:
-            return Record((held.name, index), decode(body))
+            return Record((held.name, index), decode(body), body)
         except ValueError as error:  # it verifies, and is no event: nobody can deliver it
             self._tell(
                 "unreadable_record", f"record {index} of segment {held.name} is no event", error, cause=held.name

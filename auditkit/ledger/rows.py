@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from auditkit.encoding import draft_of, encode, wire_time
+from auditkit.encoding import nanoseconds_of, wire_time
 from auditkit.event import whole_text
 from auditkit.ledger.chain import SALT_SIZE, digest_of, key_id
 from auditkit.pacing import AT_ONCE, breathe
@@ -15,8 +15,8 @@ from auditkit.pacing import AT_ONCE, breathe
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from auditkit.draft import Draft
     from auditkit.event import Event
+    from auditkit.protocols import Record
 
 
 class Columns(NamedTuple):
@@ -46,39 +46,32 @@ def fold(name: str) -> str:
 
 def columns_of(event: Event) -> Columns:
     """Return what the columns must hold for an event."""
-    return _columns(draft_of(event))
-
-
-def _columns(draft: Draft) -> Columns:
     # whole_text once more: a lone surrogate in a captured text cannot be bound, and the trail must go on.
-    scene = draft.scene
     return Columns(
-        wire_time(draft.occurred_ns),
-        whole_text(scene.group),
-        whole_text(scene.actor_id),
-        fold(scene.actor_name),
-        draft.action,
-        whole_text(draft.target_id),
-        fold(draft.target_name),
+        wire_time(nanoseconds_of(event)),
+        whole_text(event.group),
+        whole_text(event.actor_id),
+        fold(event.actor_name),
+        event.action,
+        whole_text(event.target_id),
+        fold(event.target_name),
     )
 
 
-def prepare(events: Sequence[Event], salts: bytes, key: bytes | None) -> list[Prepared]:
+def prepare(records: Sequence[Record], salts: bytes, key: bytes | None) -> list[Prepared]:
     """Return events as rows.
 
     Args:
-        events: In the order of the ledger.
+        records: In the order of the ledger, each with its recorded JSON.
         salts: ``SALT_SIZE`` random bytes for each event.
         key: The subkey that signs, or None.
     """
     signer = key_id(key)
     prepared = []
-    for number, event in enumerate(events):
+    for number, (_, event, body) in enumerate(records):
         if number and number % AT_ONCE == 0:
             breathe()
         salt = salts[number * SALT_SIZE : (number + 1) * SALT_SIZE]
-        draft = draft_of(event)
-        body = encode(draft)
         digest = digest_of(salt, body, key)
-        prepared.append(Prepared(event.id, digest, (event.id, *_columns(draft), signer, salt, digest, body)))
+        prepared.append(Prepared(event.id, digest, (event.id, *columns_of(event), signer, salt, digest, body)))
     return prepared

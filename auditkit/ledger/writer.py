@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 
 from auditkit import files
 from auditkit.clock import SystemClock
-from auditkit.encoding import wire_time
+from auditkit.encoding import encode_event, wire_time
 from auditkit.errors import DeliveryError, JournalUnavailable, Paused, TemporaryFailure
 from auditkit.ledger import schema
 from auditkit.ledger.chain import GENESIS, SALT_SIZE, key_id, link_of
 from auditkit.ledger.database import is_damage, is_misfit, quarantine, writing
 from auditkit.ledger.rows import prepare
 from auditkit.pacing import AT_ONCE, breathe
+from auditkit.protocols import Record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("auditkit")
 
 _CLOCK = SystemClock()
+_NOWHERE = ("", -1)
 _HOLD = 0.03  # seconds of inserting; with the commit and the checkpoint a batch holds the lock for some 50 ms
 _ATTEMPTS = 200  # tries to get ledger.lock in one send: about a second
 _PAUSE = 0.01  # seconds at most between two of them
@@ -94,7 +96,12 @@ class LedgerWriter:
             TemporaryFailure: The disk is full or failing, or somebody else holds the file.
             Paused: The ledger may not be written, is of a newer format, or is not a ledger.
         """
-        rows = prepare(events, self._clock.token(SALT_SIZE * len(events)), self._key)
+        self.send_records([Record(_NOWHERE, event) for event in events])
+
+    def send_records(self, records: Sequence[Record]) -> None:
+        """Return as `send` does; what was recorded of an event is kept as it is, not made again."""
+        whole = [each if each.body else each._replace(body=encode_event(each.event)) for each in records]
+        rows = prepare(whole, self._clock.token(SALT_SIZE * len(whole)), self._key)
         done = 0
         damaged = False
         while done < len(rows):
@@ -171,10 +178,11 @@ class LedgerWriter:
             # both; the chain's break stays where it is, for `verify` to find.
             position = max(head, last)
             link = link if isinstance(link, bytes) else GENESIS
+            insert = connection.cursor().execute
             done = 0
             for row in rows:
                 following = link_of(link, position + 1, row.id, row.digest, self._key)
-                if connection.execute(schema.INSERT, (*row.values, position + 1, following)).rowcount:
+                if insert(schema.INSERT, (*row.values, position + 1, following)).rowcount:
                     position += 1
                     link = following
                 done += 1

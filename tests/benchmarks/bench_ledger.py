@@ -91,7 +91,7 @@ def main(size: int = 500, batches: int = 100) -> None:
         writer = LedgerWriter(Path(place) / "audit")
         for turn in range(batches):
             events = [event_of(turn * size + number) for number in range(size)]
-            rows = [row.values for row in prepare(events, bytes(16 * size), None)]
+            rows = [row.values for row in prepare(recorded, bytes(16 * size), None)]
             taken["ledger"].append(timed(lambda events=events: writer.send(events)))  # type: ignore[misc]
             taken["bare, kept open"].append(timed(lambda rows=rows: insert(kept, rows)))  # type: ignore[misc]
             taken["bare, opened for each"].append(timed(lambda rows=rows: reopened(rows)))  # type: ignore[misc]
