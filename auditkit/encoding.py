@@ -163,7 +163,7 @@ def decode(body: bytes) -> Event:
         values: dict[str, Any]
         values, end = _parse(text)  # json.loads would look for an encoding and for white space: a fifth more
         if end != len(text):
-            raise ValueError(f"more than an event: {len(text) - end} characters behind it")  # noqa: TRY301
+            raise ValueError(f"more than an event: {len(text) - end} characters behind it")
         metadata = values["metadata"]
         values["occurred_at"] = datetime.fromisoformat(values["occurred_at"])
         values["action_type"] = ActionType(values["action_type"])

@@ -241,7 +241,7 @@ def _instant(name: str, value: object) -> datetime:
 
 def wire_text(instant: datetime) -> str:
     """Return an instant as the wire wants it: UTC, microseconds, ``Z``."""
-    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ").rjust(27, "0")
+    return f"{instant.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
 def _scalar(path: str, value: object) -> Scalar:

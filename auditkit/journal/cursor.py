@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from auditkit import files
@@ -49,16 +49,14 @@ class Progress:
 
     def encode(self) -> bytes:
         """Return one copy's bytes."""
-        text = json.dumps(
-            {
-                "turn": self.turn,
-                "offset": self.offset,
-                "index": self.index,
-                "head": self.head.decode("ascii"),
-                "ahead": f"{self.ahead:x}",
-                "done": self.done,
-            }
-        ).encode("ascii")
+        text = b'{"turn": %d, "offset": %d, "index": %d, "head": "%b", "ahead": "%x", "done": %b}' % (
+            self.turn,
+            self.offset,
+            self.index,
+            self.head,
+            self.ahead,
+            b"true" if self.done else b"false",
+        )
         return (_checksum(text) + b" " + text).ljust(_SLOT - 1) + b"\n"
 
     @classmethod
@@ -136,7 +134,8 @@ class Cursor:
         Raises:
             OSError: It could not be written; the records will be sent again, with the same ids.
         """
-        progress = replace(progress, turn=self.progress.turn + 1)
+        at = progress
+        progress = Progress(self.progress.turn + 1, at.offset, at.index, at.head, at.ahead, at.done)
         files.write_at(self._file.fd, progress.encode(), progress.turn % 2 * _SLOT)
         self.progress = progress
 

@@ -82,7 +82,9 @@ class Held:
                 if not self.progress.has(self._index):
                     found.append((self._index, frame.body))
                 self._index += 1
-        self.progress = self._advanced(self.progress)  # over what was acknowledged ahead by an earlier process
+        self.progress = self._advanced(
+            self.progress, self.progress.ahead
+        )  # over what was acknowledged ahead by an earlier process
         return found
 
     def _fill(self) -> bool:
@@ -130,19 +132,17 @@ class Held:
                 raise ValueError(f"record {index} of segment {self.name} was never handed out")
             if index >= at.index:
                 ahead |= 1 << (index - at.index)
-        self._keep(self._advanced(replace(at, ahead=ahead)))
+        self._keep(self._advanced(at, ahead))
         if self.bodies is not None:
             self.bodies.forget(indexes)
 
-    def _advanced(self, at: Progress) -> Progress:
-        """Return the same progress with its place moved on over what is acknowledged ahead of it."""
-        if not at.ahead & 1:
-            return at
-        index, offset, head, ahead = at.index, at.offset, at.head, at.ahead
+    def _advanced(self, at: Progress, ahead: int) -> Progress:
+        """Return a progress with these acknowledged ahead of it, its place moved on over what follows it at once."""
+        index, offset, head = at.index, at.offset, at.head
         while ahead & 1 and index < self._index:
             offset, head = self._marks.pop(index)
             index, ahead = index + 1, ahead >> 1
-        return replace(at, index=index, offset=offset, head=head, ahead=ahead)
+        return Progress(at.turn, offset, index, head, ahead, at.done)  # `replace` would take thrice as long
 
     def _keep(self, progress: Progress) -> None:
         self.progress = progress  # also when it cannot be written: this process goes on from here

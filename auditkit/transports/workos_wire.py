@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 MAX_BODY = 100_000  # bytes
 _STEPS = (MAX_VALUE, 200, 80, 24)  # characters a value may have, tried in turn until the body fits
 _SHORTEST_TEXT = 80  # characters that names and ids may always have
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 _PARTIES = ("actor", "target")
 
 
@@ -67,8 +68,7 @@ def _first_that_fits(
 
 
 def _encode(body: dict[str, Any]) -> bytes:
-    text = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return text.encode("utf-8", "replace")  # events hold no lone surrogate; an old record may
+    return _ENCODER.encode(body).encode("utf-8", "replace")  # events hold no lone surrogate; an old record may
 
 
 def _texts(event: Event, limit: int, names: tuple[str, ...]) -> tuple[dict[str, str], list[str]]:

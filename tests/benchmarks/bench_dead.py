@@ -69,9 +69,7 @@ def measured(rounds: int, calls: int) -> dict[str, list[float]]:
 
 def report(found: dict[str, list[float]]) -> str:
     """Return the figures as a table."""
-    rows = [
-        [form, f"{median(each):.1f}", f"{median_of_ratios(each, found[NONE]):.2f}"] for form, each in found.items()
-    ]
+    rows = [[form, f"{median(each):.1f}", f"{median_of_ratios(each, found[NONE]):.2f}"] for form, each in found.items()]
     return table(["destination", "audited call, median", "of that with none"], rows)
 
 

@@ -18,9 +18,11 @@ from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import TYPE_CHECKING
 
+from auditkit.encoding import encode_event
 from auditkit.event import Event
 from auditkit.ledger import LedgerWriter
 from auditkit.ledger.rows import prepare
+from auditkit.protocols import Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,8 +93,9 @@ def main(size: int = 500, batches: int = 100) -> None:
         writer = LedgerWriter(Path(place) / "audit")
         for turn in range(batches):
             events = [event_of(turn * size + number) for number in range(size)]
+            recorded = [Record(("", -1), event, encode_event(event)) for event in events]
             rows = [row.values for row in prepare(recorded, bytes(16 * size), None)]
-            taken["ledger"].append(timed(lambda events=events: writer.send(events)))  # type: ignore[misc]
+            taken["ledger"].append(timed(lambda recorded=recorded: writer.send_records(recorded)))  # type: ignore[misc]
             taken["bare, kept open"].append(timed(lambda rows=rows: insert(kept, rows)))  # type: ignore[misc]
             taken["bare, opened for each"].append(timed(lambda rows=rows: reopened(rows)))  # type: ignore[misc]
     print(f"{batches} batches of {size} events, medians:")
