@@ -67,7 +67,7 @@ class LedgerWriter:
     """
 
     name = "ledger"
-    max_batch = 500
+    max_batch = 1000
     concurrency = 1
     durable = True
 

@@ -33,7 +33,7 @@ from tests.benchmarks.servers import serving
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-SHARES: Final = (0.01, 0.05, 0.20, 1.0)
+SHARES: Final = (0.01, 0.05, 0.1, 0.2, 1.0)
 IDLE: Final = "idle"
 SIDECAR: Final = "sidecar"
 FORMS: Final = (IDLE, *map(str, SHARES), SIDECAR)

@@ -4,7 +4,9 @@ Both write the same events into files of their own, in turns: the writer encodes
 commits (WAL, synchronous=FULL) and closes; the bare loop has its rows ready, keeps its connection open, and
 only inserts and commits. A third one does as the bare loop but opens and closes for each batch.
 
-    python tests/benchmarks/bench_ledger.py [events in a batch] [batches]
+    python -m tests.benchmarks.bench_ledger [events in a batch] [batches]
+
+Then a whole lane drains a journal of as many events into a ledger.
 """
 
 from __future__ import annotations
@@ -12,17 +14,20 @@ from __future__ import annotations
 import sqlite3
 import sys
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import TYPE_CHECKING
 
+from auditkit import AuditTrail
 from auditkit.encoding import encode_event
 from auditkit.event import Event
 from auditkit.ledger import LedgerWriter
 from auditkit.ledger.rows import prepare
 from auditkit.protocols import Record
+from tests.benchmarks.page import table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,16 +75,19 @@ def insert(connection: sqlite3.Connection, rows: list[tuple[str | bytes, ...]]) 
     connection.execute("COMMIT")
 
 
-def timed(act: Callable[[], None]) -> float:
+def timed(act: Callable[[], object]) -> float:
     """Return how many seconds something takes."""
     begun = perf_counter()
     act()
     return perf_counter() - begun
 
 
-def main(size: int = 500, batches: int = 100) -> None:
-    """Print events a second of each, and the ratios of the medians."""
-    taken: dict[str, list[float]] = {"ledger": [], "bare, kept open": [], "bare, opened for each": []}
+WRITES, KEPT_OPEN, OPENED, LANE = "the ledger's writer", "bare, kept open", "bare, opened for each batch", "the lane"
+
+
+def measured(size: int, batches: int) -> dict[str, list[float]]:
+    """Return what each took for an event in each batch, in seconds; the lane's for all of them."""
+    taken: dict[str, list[float]] = {WRITES: [], KEPT_OPEN: [], OPENED: []}
     with TemporaryDirectory(dir=".") as place, closing(connect(Path(place) / "open.sqlite3")) as kept:
         again = Path(place) / "again.sqlite3"
         kept.execute(CREATE)
@@ -95,14 +103,40 @@ def main(size: int = 500, batches: int = 100) -> None:
             events = [event_of(turn * size + number) for number in range(size)]
             recorded = [Record(("", -1), event, encode_event(event)) for event in events]
             rows = [row.values for row in prepare(recorded, bytes(16 * size), None)]
-            taken["ledger"].append(timed(lambda recorded=recorded: writer.send_records(recorded)))  # type: ignore[misc]
-            taken["bare, kept open"].append(timed(lambda rows=rows: insert(kept, rows)))  # type: ignore[misc]
-            taken["bare, opened for each"].append(timed(lambda rows=rows: reopened(rows)))  # type: ignore[misc]
-    print(f"{batches} batches of {size} events, medians:")
-    for name, seconds in taken.items():
-        each = median(seconds) / size
-        ratio = median(taken["ledger"]) / median(seconds)
-        print(f"  {name:22} {each * 1e6:7.1f} us/event {1 / each:10,.0f} events/s   ledger/this {ratio:.2f}")
+            taken[WRITES].append(timed(partial(writer.send_records, recorded)) / size)
+            taken[KEPT_OPEN].append(timed(partial(insert, kept, rows)) / size)
+            taken[OPENED].append(timed(partial(reopened, rows)) / size)
+    return {**taken, LANE: [lane(size * batches) for _ in range(3)]}
+
+
+def lane(number: int) -> float:
+    """Return what an event takes a lane that drains a journal into the ledger: read, verified, written, kept."""
+    with TemporaryDirectory(dir=".") as place:
+        recorder = AuditTrail(directory=f"{place}/audit", ledger=False, deliver=False)
+        for each in range(number):
+            recorder.emit(event_of(each))
+        recorder.shutdown()
+        trail = AuditTrail(directory=f"{place}/audit")
+        taken = timed(lambda: trail.flush(timeout=600))
+        assert number == trail.stats().destinations["ledger"].delivered
+        trail.shutdown()
+    return taken / number
+
+
+def report(taken: dict[str, list[float]]) -> str:
+    """Return the figures as a table."""
+    bare = median(taken[KEPT_OPEN])
+    head = ["what", "us an event", "events/s", "times the bare loop's"]
+    return table(head, [row(name, median(seconds), bare) for name, seconds in taken.items()])
+
+
+def row(name: str, seconds: float, bare: float) -> list[str]:
+    return [name, f"{seconds * 1e6:.1f}", f"{1 / seconds:,.0f}", f"{seconds / bare:.2f}"]
+
+
+def main(size: int = 500, batches: int = 100) -> None:
+    """Print events a second of each, and the ratios of the medians."""
+    print(report(measured(size, batches)))
 
 
 if __name__ == "__main__":

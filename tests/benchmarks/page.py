@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 BEGIN: Final = "<!-- figures: begin; written by python -m tests.benchmarks.performance -->"
 END: Final = "<!-- figures: end -->"
+LANES_BEGIN: Final = "<!-- lanes: begin; written by python -m tests.benchmarks.lanes -->"
+LANES_END: Final = "<!-- lanes: end -->"
 CHART: Final = "performance.svg"
 
 _RATIOS: Final = """\
@@ -35,17 +37,18 @@ For an impression of this machine; they are not portable, ratios are. *wall*: wh
 whole process computes; *p99*: of single calls, measured apart."""
 
 
-def replaced(page: str, figures: str) -> str:
-    """Return the page with other figures between its markers.
+def replaced(page: str, figures: str, *, between: tuple[str, str] = (BEGIN, END)) -> str:
+    """Return the page with other figures between two markers.
 
     Raises:
         ValueError: It has not each marker once, in their order.
     """
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end) or BEGIN in rest or END in before + after:
-        raise ValueError(f"the page must have {BEGIN!r} and {END!r} once each, in this order")
-    return f"{before}{BEGIN}\n\n{figures.strip()}\n\n{END}{after}"
+    first, last = between
+    before, begin, rest = page.partition(first)
+    _, end, after = rest.partition(last)
+    if not (begin and end) or first in rest or last in before + after:
+        raise ValueError(f"the page must have {first!r} and {last!r} once each, in this order")
+    return f"{before}{first}\n\n{figures.strip()}\n\n{last}{after}"
 
 
 def figures(runs: Sequence[Run], supported: Sequence[str]) -> str:

@@ -130,7 +130,20 @@ DEEP = b'{"metadata":' * 100_000  # deeper than the interpreter goes
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"{", b"null", b"[]", b"7", b'"text"', b"{}", b"\xff\xfe", b"[1, 2]", b"\x00", DEEP],
+    [
+        b"",
+        b"{",
+        b"null",
+        b"[]",
+        b"7",
+        b'"text"',
+        b"{}",
+        b"\xff\xfe",
+        b"[1, 2]",
+        b"\x00",
+        DEEP,
+        encode_event(an_event()) + b"{}",
+    ],
 )
 def test_decode_refuses_what_is_no_record(body: bytes) -> None:
     """Bytes that are not the JSON of a record are a ValueError, whatever they are."""

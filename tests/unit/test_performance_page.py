@@ -120,6 +120,14 @@ def test_figures_replace_figures() -> None:
     assert f"above\n{page.BEGIN}\n\nsecond\n\n{page.END}\nbelow\n" == page.replaced(once, "second")
 
 
+def test_lanes_have_a_part_of_their_own() -> None:
+    """What lanes were measured at is written between markers of its own, and other figures stay."""
+    text = f"{page.BEGIN}\nfigures\n{page.END}\n{page.LANES_BEGIN}\n{page.LANES_END}\n"
+    lanes = page.replaced(text, "rates", between=(page.LANES_BEGIN, page.LANES_END))
+
+    assert text.replace(page.LANES_END, f"\nrates\n\n{page.LANES_END}") == lanes
+
+
 @pytest.mark.parametrize("text", ["", page.BEGIN, page.END + page.BEGIN, f"{page.BEGIN}{page.END}" * 2])
 def test_page_without_its_markers_is_refused(text: str) -> None:
     """Rather than lose a page's words, nothing is written."""

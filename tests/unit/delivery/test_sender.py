@@ -12,6 +12,9 @@ import pytest
 from auditkit.context import current_scope, suppressed
 from auditkit.delivery.sender import Sender
 from auditkit.errors import Rejected
+from auditkit.protocols import Record
+from auditkit.testing import ScriptedTransport
+from tests.unit.transports.examples import an_event
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Generator, Sequence
@@ -40,6 +43,22 @@ class Asynchronous:
 
     async def close(self) -> None:
         self.loops.append(asyncio.get_running_loop())
+
+
+def test_sender_gives_what_was_recorded_to_who_wants_it() -> None:
+    """A transport with `send_records` gets each event's recorded JSON too; any other one gets the events."""
+
+    class Keeping(ScriptedTransport):
+        def send_records(self, records: Sequence[Record]) -> None:
+            kept.extend(each.body for each in records)
+
+    kept: list[bytes] = []
+    records = [Record(("s", number), an_event(), b"{}") for number in range(2)]
+    Sender(Keeping()).send_records(records)
+    Sender(plain := ScriptedTransport()).send_records(records)
+
+    assert [b"{}", b"{}"] == kept
+    assert [[each.event for each in records]] == plain.calls
 
 
 def test_sender_awaits_on_one_loop_of_its_own() -> None:

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from auditkit import files
+from auditkit.encoding import encode_event
 from auditkit.errors import ConfigurationError, Paused, TemporaryFailure
 from auditkit.ledger import LedgerReader, LedgerWriter, ledger_path, schema, verify
 from auditkit.ledger.database import quarantine
+from auditkit.protocols import Record
 from tests.unit.ledger.builders import EventfulClock, ImpatientClock, ask, edit, event_of, write
 
 if TYPE_CHECKING:
@@ -28,7 +30,7 @@ def test_writer_is_a_transport(tmp_path: Path) -> None:
     """The ledger is a destination like any other."""
     writer: Transport = LedgerWriter(tmp_path)
 
-    assert ("ledger", 500, 1, True) == (writer.name, writer.max_batch, writer.concurrency, writer.durable)
+    assert ("ledger", 1000, 1, True) == (writer.name, writer.max_batch, writer.concurrency, writer.durable)
     assert writer.close() is None
 
 
@@ -42,6 +44,16 @@ def test_event_sent_again_stays_once(tmp_path: Path) -> None:
 
     assert ["event-1", "event-2", "event-3"] == ids(tmp_path)
     assert (3, None) == (verify(tmp_path).checked, verify(tmp_path).first_bad)
+
+
+def test_recorded_json_is_kept_as_it_is(tmp_path: Path) -> None:
+    """The ledger holds the very bytes that the journal held, and makes them where there was no journal."""
+    recorded = encode_event(event_of(1)).replace(b'","', b'", "')
+    LedgerWriter(tmp_path).send_records([Record(("s", 0), event_of(1), recorded), Record(("s", 1), event_of(2))])
+    bodies = [ask(tmp_path, f"SELECT body FROM entries WHERE position = {position}") for position in (1, 2)]
+
+    assert [recorded, encode_event(event_of(2))] == bodies
+    assert verify(tmp_path).first_bad is None
 
 
 def test_batch_is_split_when_it_takes_long(tmp_path: Path) -> None:
