@@ -159,9 +159,9 @@ def decode(body: bytes) -> Event:
         ValueError: It is not such JSON. (A `KeyError` is never raised: a missing field is a ValueError too.)
     """
     try:
-        text = body.decode("ascii")
+        text = body.decode().strip()
         values: dict[str, Any]
-        values, end = _parse(text)  # json.loads would look for an encoding and for white space: a fifth more
+        values, end = _parse(text)  # json.loads looks for an encoding first: a fifth more
         if end != len(text):
             raise ValueError(f"more than an event: {len(text) - end} characters behind it")
         metadata = values["metadata"]

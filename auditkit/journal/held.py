@@ -82,9 +82,8 @@ class Held:
                 if not self.progress.has(self._index):
                     found.append((self._index, frame.body))
                 self._index += 1
-        self.progress = self._advanced(
-            self.progress, self.progress.ahead
-        )  # over what was acknowledged ahead by an earlier process
+        # Over what was acknowledged ahead by an earlier process.
+        self.progress = self._advanced(self.progress, self.progress.ahead)
         return found
 
     def _fill(self) -> bool:

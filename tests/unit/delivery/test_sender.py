@@ -58,7 +58,7 @@ def test_sender_gives_what_was_recorded_to_who_wants_it() -> None:
     Sender(plain := ScriptedTransport()).send_records(records)
 
     assert [b"{}", b"{}"] == kept
-    assert [[each.event for each in records]] == plain.calls
+    assert [tuple(each.event for each in records)] == plain.calls
 
 
 def test_sender_awaits_on_one_loop_of_its_own() -> None:
