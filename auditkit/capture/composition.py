@@ -309,18 +309,19 @@ def _stated(call: Call) -> dict[str, Any]:
     stated: dict[str, Any] = dict(call.declared.constants)
     for key, compiled in call.declared.values:
         try:
-            stated.update(_normalised(key, compiled.read(call)))
+            stated.update(normalised(key, compiled.read(call)))
         except NOT_OURS:
             raise
         except BaseException as error:  # noqa: BLE001  (see above)
             call.tell(f"metadata[{key!r}]", compiled, error)
     if call.said is not None:
         for key, value in tuple(call.said.metadata.items()):
-            stated.update(_normalised(key, value))
+            stated.update(normalised(key, value))
     return stated
 
 
-def _normalised(key: str, value: object) -> dict[str, Any]:
+def normalised(key: str, value: object) -> dict[str, Any]:
+    """Return a value of any kind as metadata takes it, under its key and where it is nested under dotted ones."""
     values = snapshot({key: value})
     is_known = all(type(each) is not Unknown for each in values.values())
     return values if is_known else created(values)

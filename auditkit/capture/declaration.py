@@ -194,6 +194,10 @@ def declare_block(stated: Statement) -> Declaration:
 
 def _given(value: object) -> Compiled | None:
     """Return what reads a value that is known already; None is nothing to read."""
+    if isinstance(value, ref):
+        raise AuditDefinitionError(
+            f"auditing() takes values, and ref({value.path!r}) refers to a parameter; give its value"
+        )
     return None if value is None else Compiled(lambda _: value, late=False, text=f"a {type(value).__name__}")
 
 

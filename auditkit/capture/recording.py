@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict, Unpack
 
 from auditkit import _current
 from auditkit.capture.attribute import identified
 from auditkit.capture.call import CALL
-from auditkit.capture.composition import merged, overlaid, stated_change
+from auditkit.capture.composition import merged, normalised, overlaid, stated_change
 from auditkit.clock import new_id
 from auditkit.context import current_scope
 from auditkit.encoding import draft_of
@@ -25,7 +26,6 @@ from auditkit.event import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from datetime import datetime
 
     from auditkit.capture.audited import ActionTypeName
@@ -77,7 +77,8 @@ def record(  # noqa: PLR0913  (the design's names; all but two by keyword)
         location: Where from; by default the context's.
         before: The state before, in any form that ``capture`` takes.
         after: The state after.
-        metadata: More to record.
+        metadata: More to record. Values that an event does not take (a ``Decimal``, a list, an object) are told as
+            a state's are.
         outcome: ``"success"``, ``"failure"`` or ``"denied"``; recorded unless it is ``"success"``.
         occurred_at: When, an aware ``datetime`` or ISO-8601 text with an offset; now by default.
         id: The event's id, such as an older system's idempotency key; a new one by default.
@@ -172,12 +173,29 @@ def _write(trail: Recorder, action: str, action_type: ActionTypeName, fact: Fact
             trail.note_unchanged(name)
         metadata, outcome = fact.get("metadata"), fact.get("outcome", _SUCCESS)
         told = {} if outcome == _SUCCESS else {"outcome": _text(outcome, "outcome")}
-        layers = merged(told, state, check_metadata({} if metadata is None else metadata), scene.metadata)
+        layers = merged(told, state, _metadata({} if metadata is None else metadata), scene.metadata)
         draft = draft_of(event)._replace(scene=scene, metadata=trail.redactor.apply(layers))
         return event_id, trail.write(draft if occurred_at is not None else draft._replace(occurred_ns=now))
     except Exception as error:  # noqa: BLE001  (nothing of auditkit's own may reach the application unasked)
         receipt = _not_recorded(trail, action, event_id, error)
         return receipt.id, _NOWHERE
+
+
+def _metadata(given: object) -> dict[str, Any]:
+    """Return metadata as it was stated; a value that an event does not take is normalised as a state is.
+
+    Raises:
+        InvalidEventError: It is no mapping.
+    """
+    if not isinstance(given, Mapping):
+        return check_metadata(given)  # which says so
+    stated: dict[str, Any] = {}
+    for key, value in given.items():
+        try:
+            stated.update(check_metadata({key: value}))
+        except InvalidEventError:  # a fact must not be lost for a Decimal beside it
+            stated.update(normalised(key, value))
+    return stated
 
 
 def _stated(fact: Fact, field: Literal["group", "location"]) -> str | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from auditkit import AuditDefinitionError, RecordingFailed, audit_context, audited, auditing, current_entry, record
+from auditkit import AuditDefinitionError, RecordingFailed, audit_context, audited, auditing, current_entry, record, ref
 from tests.unit.capture.builders import Refused, Tweet, only, troubles
 
 if TYPE_CHECKING:
@@ -165,16 +165,20 @@ def test_calls_inside_are_its_children(memory: MemoryTransport) -> None:
         ({"fields": ["a"], "exclude": ["b"], "capture": {}}, "cannot both be given"),
         ({"capture": {}, "before": {}}, "names the state for both moments"),
         ({"metadata": ["a"]}, "must be a mapping"),
+        ({"metadata": {"a": ref("tweet.id")}}, "takes values, and ref('tweet.id') refers to a parameter"),
         ({"on_error": "nonsense"}, "must be 'skip', 'record'"),
     ],
 )
-def test_wrong_arguments_never_break_the_block(memory: MemoryTransport, given: dict[str, Any], told: str) -> None:
+def test_wrong_arguments_never_break_the_block(
+    memory: MemoryTransport, caplog: pytest.LogCaptureFixture, given: dict[str, Any], told: str
+) -> None:
     """A block whose definition cannot work runs all the same: the mistake is counted and logged."""
     arguments: dict[str, Any] = {"action": "tweet.update", "action_type": "U", **given}
     with auditing(**arguments) as entry:
         entry.set_target("t1")
 
     assert not entry
+    assert told in caplog.text
     assert [] == memory.events
     assert {"not_recorded": 1} == troubles()
 
