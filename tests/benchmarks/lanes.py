@@ -19,7 +19,7 @@ from tests.benchmarks.performance import PAGE
 _CALLS = 800  # requests, and audited calls, of one form in one round
 _DEAD_CALLS = 5000
 _EVENTS = 1500  # of one round through the WorkOS lane
-_BATCHES = (500, 100)  # events in a batch of the ledger's, and batches
+_BATCHES = (1000, 50)  # events in a batch of the ledger's, and batches
 _LEFT = 1_000_000  # events that a killed process left
 
 _LANES = """\

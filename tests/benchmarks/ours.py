@@ -54,7 +54,9 @@ def trails(stack: ExitStack, directory: str) -> Trails:
     workos = WorkOSTransport("sk_benchmark", base_url=stack.enter_context(serving("loopback_server.py")))
     in_memory = AuditTrail(directory=None)
     stack.callback(in_memory.shutdown)
-    return Trails(durable=made(deliver=False), with_ledger=made(), in_memory=in_memory, delivering=made(workos))
+    return Trails(
+        durable=made(deliver=False), with_ledger=made(), in_memory=in_memory, delivering=made(workos, delivery_share=1)
+    )
 
 
 def all_ours(where: Trails) -> dict[str, Case]:
