@@ -501,9 +501,10 @@ def _share(path: Path) -> None:
         return
     with _guard:  # no fork inherits what a walk has open
         for inside in sorted(path.rglob("*"), reverse=True):  # what is in a directory comes before it
-            mode = inside.lstat().st_mode
-            if stat.S_ISREG(mode) or stat.S_ISDIR(mode):
-                inside.chmod(_SHARED if stat.S_ISDIR(mode) else 0o660)
+            with suppress(FileNotFoundError):  # another process may have removed it meanwhile
+                mode = inside.lstat().st_mode
+                if stat.S_ISREG(mode) or stat.S_ISDIR(mode):
+                    inside.chmod(_SHARED if stat.S_ISDIR(mode) else 0o660)
         path.chmod(_SHARED)
 
 

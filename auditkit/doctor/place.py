@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from auditkit import files
@@ -19,7 +20,8 @@ _OTHERS, _GROUP = 0o007, 0o070
 
 def nearest(path: Path) -> Path:
     """Return a path, or the nearest directory above it that exists."""
-    return next(each for each in (path, *path.parents) if each.exists())
+    # os.path.exists: Path.exists raises where a parent may not be entered.
+    return next(each for each in (path, *path.parents) if os.path.exists(each))  # noqa: PTH110
 
 
 def look_at_place(named: Path, *, shared: bool) -> Iterator[Finding]:
@@ -62,7 +64,7 @@ def _look_inside(place: Path, *, shared: bool) -> Iterator[Finding]:
             f"the directory belongs to user {found.st_uid}, and this is user {os.geteuid()}",
             "run the doctor as the user that runs the application: it may see something else",
         )
-    entries = {path: path.lstat() for path in (place, *place.rglob("*"))}
+    entries = _entries(place)
     foreign = [path for path, entry in entries.items() if entry.st_uid != found.st_uid]
     refused = _OTHERS if shared else _OTHERS | _GROUP
     is_open = [path for path, entry in entries.items() if stat.S_IMODE(entry.st_mode) & refused]
@@ -77,6 +79,14 @@ def _look_inside(place: Path, *, shared: bool) -> Iterator[Finding]:
             "permissions",
             f"{'its group' if shared else 'its owner'} alone may enter (mode {found.st_mode & 0o7777:04o})",
         )
+
+
+def _entries(place: Path) -> dict[Path, os.stat_result]:
+    found = {}
+    for path in (place, *place.rglob("*")):
+        with suppress(FileNotFoundError):  # segments and cursors come and go while a service runs
+            found[path] = path.lstat()
+    return found
 
 
 def _first(paths: list[Path]) -> str:

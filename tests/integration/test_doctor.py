@@ -144,7 +144,7 @@ sys.exit(auditkit.__main__.main(["doctor", "--json", sys.argv[1]]))
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes nobody")
-@pytest.mark.parametrize("mode, inside", [(0o555, "audit"), (0o555, ""), (0o711, "")])
+@pytest.mark.parametrize("mode, inside", [(0o555, "audit"), (0o555, ""), (0o711, ""), (0o700, "inside/audit")])
 def test_user_who_may_not_write_there_is_told(mode: int, inside: str) -> None:
     """Run as the user of a service, it says what that user may not do."""
     with tempfile.TemporaryDirectory() as reachable:
@@ -154,6 +154,7 @@ def test_user_who_may_not_write_there_is_told(mode: int, inside: str) -> None:
         place.chmod(mode)
         command = [sys.executable, "-c", AS_NOBODY, str(place / inside)]
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=50, env=unmeasured())
+    assert done.stdout, done.stderr
     told = json.loads(done.stdout)
 
     assert (1, False) == (done.returncode, told["ok"])
