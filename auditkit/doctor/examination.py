@@ -67,7 +67,7 @@ def examine(
 def _version(name: str) -> str | None:
     try:
         return metadata.version(name)
-    except metadata.PackageNotFoundError:
+    except (metadata.PackageNotFoundError, OSError):  # run from its sources, or by a user who may not look there
         return None
 
 

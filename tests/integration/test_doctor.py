@@ -135,7 +135,8 @@ def test_files_of_another_user_are_found() -> None:
 
 
 AS_NOBODY = f"""
-import os, sys, auditkit.__main__, auditkit.cli.doctor, auditkit.transports, auditkit.ledger
+import importlib.metadata, os, sys, auditkit.__main__, auditkit.cli.doctor, auditkit.transports, auditkit.ledger
+importlib.metadata.version("httpx")  # while the interpreter's own files can be read: it imports what it needs late
 os.setgroups([])
 os.setgid({NOBODY})
 os.setuid({NOBODY})

@@ -107,10 +107,11 @@ def test_sqlite_is_judged_by_its_version(version: tuple[int, int, int] | None, g
     assert (grade == "warning") == ("auditkit's processes take turns" in found.text)
 
 
-def test_missing_package_is_a_problem() -> None:
-    """What is not installed is named."""
-    assert "ok" == judge_versions("3.11.7", {"httpx": "0.28"}).grade
-    assert "install httpx beside auditkit" == judge_versions("3.11.7", {"httpx": None}).remedy
+def test_versions_are_told_as_far_as_they_are_known() -> None:
+    """What runs is named, also where nobody recorded its version."""
+    found = judge_versions("3.11.7", {"httpx": "0.28.1", "wrapt": None})
+
+    assert ("ok", "Python 3.11.7, httpx 0.28.1, wrapt of unknown version") == (found.grade, found.text)
 
 
 def answer(status: int = 404, date: datetime | None = None, seconds: float = 0.5) -> Probed:
