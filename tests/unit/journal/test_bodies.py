@@ -66,20 +66,22 @@ actions = st.lists(
 def test_bodies_are_what_a_dictionary_would_hold(tmp_path: Path, actions: list[tuple[str, int, bytes]]) -> None:
     """However bodies are kept, dropped and accepted, and processes killed, what was not accepted stays as it was."""
     cursor = tmp_path / "1.cursor"
-    bodies, model = opened(cursor), dict[int, Frozen]()
+    bodies, model, accepted = opened(cursor), dict[int, Frozen](), set[int]()
     for step, (action, index, body) in enumerate(actions):
         if action == "keep":
             model[index] = Frozen(body, step)
+            accepted.discard(index)
             bodies.keep(index, model[index])
         elif action == "drop":
             model.pop(index, None)
             bodies.drop(index)
         elif action == "forget":
             model.pop(index, None)
+            accepted.add(index)
             bodies.forget([index])
         else:  # nothing of it is written anywhere else
             bodies.close()
-            bodies = opened(cursor, set(range(6)) - {*model})
+            bodies = opened(cursor, frozenset(accepted))
         assert model == {each: found for each in range(6) if (found := bodies.get(each)) is not None}
     bodies.remove()
     assert not [*tmp_path.glob("*.bodies*")]
