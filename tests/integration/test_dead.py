@@ -39,6 +39,13 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="pty, kills and strac
 
 
 @pytest.fixture(autouse=True)
+def importable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Let what a test writes be imported, also where the suite itself runs under PYTHONSAFEPATH."""
+    monkeypatch.setenv("PYTHONSAFEPATH", "")
+    monkeypatch.syspath_prepend(tmp_path)
+
+
+@pytest.fixture(autouse=True)
 def sidecar() -> None:
     """Lay the user's own module where the command is run."""
     Path("sidecar.py").write_text(SIDECAR, "utf-8")
