@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from operator import getitem
 from typing import Any, Final
 
-_MAX_WAYS: Final = 1024  # classes remembered, and so kept alive: there may be programs that make ever new ones
+from auditkit.by_class import ByClass
 
 # Reads what a value has under a name.
 Way = Callable[[Any, str], Any]
@@ -18,19 +18,6 @@ Way = Callable[[Any, str], Any]
 
 class NotLoaded(LookupError):  # noqa: N818  (a state of the value, not a fault)
     """Say that the value has it, and would have to ask its database."""
-
-
-class _Ways(dict[type, Way]):
-    """How the values of each class are read: decided by the first, found at the cost of a dict."""
-
-    def __missing__(self, kind: type) -> Way:
-        if len(self) >= _MAX_WAYS:
-            self.clear()
-        way = self[kind] = _way(kind)
-        return way
-
-
-WAYS: Final = _Ways()
 
 
 def _way(kind: type) -> Way:
@@ -45,6 +32,10 @@ def _way(kind: type) -> Way:
     if hasattr(getattr(kind, "_meta", None), "concrete_fields"):
         return _of_model(kind._meta.concrete_fields)  # type: ignore[attr-defined]  # noqa: SLF001  (Django's public name)
     return getattr
+
+
+WAYS: Final = ByClass(_way)
+"""How the values of each class are read."""
 
 
 def _of_mapping(value: Any, name: str) -> Any:

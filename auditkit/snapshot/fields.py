@@ -21,6 +21,7 @@ from types import (
 )
 from typing import TYPE_CHECKING, Any, Final
 
+from auditkit.by_class import ByClass, mro_of, namespace_of
 from auditkit.snapshot.scalars import SCALARS, of_text
 from auditkit.snapshot.unknown import DEFERRED, UNKNOWN
 
@@ -34,11 +35,8 @@ if TYPE_CHECKING:
     Namespaces = Sequence[Mapping[str, Any]]
     Held = Callable[[Any], dict[str, Any]]  # gives an instance's own __dict__
 
-_mro_of: Callable[[type], tuple[type, ...]] = type.__dict__["__mro__"].__get__
-_namespace_of: Callable[[type], Mapping[str, Any]] = type.__dict__["__dict__"].__get__
 _flags_of: Callable[[type], int] = type.__dict__["__flags__"].__get__
 _HEAP_TYPE: Final = 1 << 9  # Py_TPFLAGS_HEAPTYPE: made by a class statement or an extension, not built in
-_MAX_PLANS: Final = 1024  # classes remembered, and so kept alive: there may be programs that make ever new ones
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,28 +81,21 @@ def _proxied(state: MappingProxyType[Any, Any]) -> Pairs:
     return dict.items(dict(state))
 
 
-class _Plans(dict[type, Plan]):
-    """The plan of each class: made by the first instance, read at the cost of a dict."""
+class _Plans(ByClass[Plan]):
+    """The plan of each class; one that cannot be made now is tried again with the next instance."""
 
     def __missing__(self, kind: type) -> Plan:
         try:
-            plan = _plan(kind)
-            if len(self) >= _MAX_PLANS:
-                self.clear()
-            self[kind] = plan
+            return super().__missing__(kind)
         except NOT_OURS:
             raise
         except BaseException:  # noqa: BLE001  (a metaclass may raise anything; a library may not be set up yet)
             return OPAQUE
-        return plan
-
-
-PLANS: Final = _Plans()
 
 
 def _plan(kind: type) -> Plan:
-    mro = _mro_of(kind)
-    namespaces = [_namespace_of(base) for base in mro]
+    mro = mro_of(kind)
+    namespaces = [namespace_of(base) for base in mro]
     if (plan := _builtin_plan(mro, namespaces)) is not None:
         return plan
     if type in mro or not (kind is SimpleNamespace or _flags_of(kind) & _HEAP_TYPE):
@@ -112,6 +103,9 @@ def _plan(kind: type) -> Plan:
     dicts = [each["__dict__"] for each in namespaces if type(each.get("__dict__")) in _DESCRIPTORS]
     held = dicts[0].__get__ if dicts else None
     return _native_plan(namespaces, held) or _object_plan(namespaces, held, is_user_dict=UserDict in mro)
+
+
+PLANS: Final = _Plans(_plan)
 
 
 def _builtin_plan(mro: tuple[type, ...], namespaces: Namespaces) -> Plan | None:
@@ -282,7 +276,7 @@ def _hidden(namespaces: Namespaces) -> frozenset[str]:
 
 
 def _has(value: object, name: str) -> bool:
-    return any(name in _namespace_of(base) for base in _mro_of(type(value)))
+    return any(name in namespace_of(base) for base in mro_of(type(value)))
 
 
 def _defaults(namespaces: Namespaces) -> Sequence[tuple[str, Mapping[str, Any]]]:
