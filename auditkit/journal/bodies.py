@@ -73,6 +73,7 @@ class Bodies:
         """
         if self._known().pop(index, None) is not None:
             self._append(index, _DROPPED)
+            self._tidy()
 
     def _append(self, index: int, frozen: Frozen) -> _Place:
         body, first_ns = frozen
@@ -104,7 +105,11 @@ class Bodies:
             return
         for index in indexes:
             self._places.pop(index, None)
-        if self._end < _ROOMY or self._file is None:
+        self._tidy()
+
+    def _tidy(self) -> None:
+        """Let go of space that nobody's bodies take, where that is much."""
+        if self._end < _ROOMY or self._places is None or self._file is None:
             return
         if not self._places:
             os.ftruncate(self._file.fd, 0)

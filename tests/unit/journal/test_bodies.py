@@ -106,6 +106,17 @@ def test_file_stays_small(tmp_path: Path) -> None:
     assert BODY == opened(tmp_path / "1.cursor").get(3001)
 
 
+def test_file_stays_small_where_nothing_is_taken(tmp_path: Path) -> None:
+    """A destination that is configured wrongly for months, and asked every minute, does not make the file grow."""
+    bodies = opened(tmp_path / "1.cursor")
+    for number in range(2000):
+        bodies.keep(number % 7, Frozen(bytes(1000), number))
+        bodies.drop(number % 7)
+
+    assert (tmp_path / "1.bodies").stat().st_size < 300_000
+    assert [None] * 7 == [opened(tmp_path / "1.cursor").get(index) for index in range(7)]
+
+
 def test_torn_or_damaged_body_is_none(tmp_path: Path) -> None:
     """A body that was being written when its process was killed, or was changed since, is not sent; those before it are."""
     cursor, path = tmp_path / "1.cursor", tmp_path / "1.bodies"
