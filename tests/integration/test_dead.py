@@ -35,26 +35,10 @@ import os
 from auditkit.transports import WorkOSTransport
 workos = WorkOSTransport(os.environ["KEY"], base_url=os.environ["URL"])
 """
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="pty, kills and strace are POSIX's")
-
-
-@pytest.fixture(autouse=True)
-def importable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Let what a test writes be imported, also where the suite itself runs under PYTHONSAFEPATH."""
-    monkeypatch.setenv("PYTHONSAFEPATH", "")
-    monkeypatch.syspath_prepend(tmp_path)
-
-
-@pytest.fixture(autouse=True)
-def sidecar() -> None:
-    """Lay the user's own module where the command is run."""
-    Path("sidecar.py").write_text(SIDECAR, "utf-8")
-
-
-@pytest.fixture
-def workos() -> Iterator[WorkOSDouble]:
-    with WorkOSDouble() as double:
-        yield double
+pytestmark = [
+    pytest.mark.usefixtures("sidecar"),
+    pytest.mark.skipif(os.name != "posix", reason="pty, kills and strace are POSIX's"),
+]
 
 
 def note(name: str) -> Event:

@@ -16,10 +16,11 @@ import pytest
 
 from auditkit.__main__ import main
 from auditkit.ledger import LedgerReader
-from auditkit.testing import WorkOSDouble
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from auditkit.testing import WorkOSDouble
 
 # Records one event for each line that it is told, and answers with its id.
 RECORDER = """
@@ -59,6 +60,7 @@ def broken():
 
 
 QUICK = {"AUDITKIT_SHUTDOWN_TIMEOUT": "0.2"}
+pytestmark = pytest.mark.usefixtures("sidecar")
 
 
 class Recorder:
@@ -120,25 +122,6 @@ def end(process: subprocess.Popen[str], number: int = signal.SIGTERM) -> tuple[i
     process.send_signal(number)
     told, errors = process.communicate(timeout=30)
     return process.returncode, told, errors
-
-
-@pytest.fixture(autouse=True)
-def importable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Let what a test writes be imported, also where the suite itself runs under PYTHONSAFEPATH."""
-    monkeypatch.setenv("PYTHONSAFEPATH", "")
-    monkeypatch.syspath_prepend(tmp_path)
-
-
-@pytest.fixture(autouse=True)
-def sidecar() -> None:
-    """Lay the user's own module where the command is run."""
-    Path("sidecar.py").write_text(SIDECAR, "utf-8")
-
-
-@pytest.fixture
-def workos() -> Iterator[WorkOSDouble]:
-    with WorkOSDouble() as double:
-        yield double
 
 
 def reach(double: WorkOSDouble) -> dict[str, str]:

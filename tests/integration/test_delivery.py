@@ -23,12 +23,6 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def workos() -> Iterator[WorkOSDouble]:
-    with WorkOSDouble() as double:
-        yield double
-
-
-@pytest.fixture
 def make() -> Iterator[Callable[..., AuditTrail]]:
     made: list[AuditTrail] = []
 

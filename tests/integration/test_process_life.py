@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from auditkit import AuditTrail
-from auditkit.testing import WorkOSDouble
 from auditkit.transports import WorkOSAuditLogsTransport, WorkOSTransport
 from tests.unmeasured import unmeasured
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from auditkit.testing import WorkOSDouble
 
 # What every process begins with: what it needs for a trail on the test's directory that delivers to its double
 # (`transport()`, and `Asynchronous()` which is the same), `emit()` which records one event and returns its id,
@@ -101,12 +102,6 @@ class Child:
         words = [word for line in self._out for word in json.loads(line)]
         assert 0 == self._process.wait()
         return words
-
-
-@pytest.fixture
-def workos() -> Iterator[WorkOSDouble]:
-    with WorkOSDouble() as double:
-        yield double
 
 
 @pytest.fixture

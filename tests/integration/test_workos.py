@@ -47,12 +47,6 @@ CANARY = "sk_canary_5e7"
 
 
 @pytest.fixture
-def workos() -> Iterator[WorkOSDouble]:
-    with WorkOSDouble() as double:
-        yield double
-
-
-@pytest.fixture
 def transport(workos: WorkOSDouble) -> Iterator[WorkOSTransport]:
     made = WorkOSTransport(workos.api_key, base_url=workos.base_url)
     yield made
