@@ -206,14 +206,21 @@ def with_verb(words: Sequence[str]) -> list[str]:
     return [command, _DEFAULT_VERBS[command], *rest]
 
 
-def _add_demo(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    demo = commands.add_parser(
-        "demo",
-        help="see an audit trail come to be",
-        description=_DEMO,
-        epilog=_DEMO_EXAMPLES,
+def _command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, told: str, description: str, examples: str
+) -> argparse.ArgumentParser:
+    """Add a command, or a verb of one, with its help as it is written."""
+    return commands.add_parser(
+        name,
+        help=told,
+        description=description,
+        epilog=examples,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+
+
+def _add_demo(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    demo = _command(commands, "demo", "see an audit trail come to be", _DEMO, _DEMO_EXAMPLES)
     demo.add_argument(
         "--directory", default="audit", metavar="DIR", type=_name, help="where the events are kept (default: audit)"
     )
@@ -224,13 +231,7 @@ def _add_demo(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 
 
 def _add_log(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    log = commands.add_parser(
-        "log",
-        help="print a directory's trail",
-        description=_LOG,
-        epilog=_LOG_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    log = _command(commands, "log", "print a directory's trail", _LOG, _LOG_EXAMPLES)
     place = log.add_mutually_exclusive_group()
     _add_directory(place)
     place.add_argument("--directory", dest="named", metavar="DIR", type=_name, help="the same, as demo takes it")
@@ -252,12 +253,8 @@ def _add_log(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 
 def _add_deliver(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    deliver = commands.add_parser(
-        "deliver",
-        help="deliver a directory's events from outside the application",
-        description=_DELIVER,
-        epilog=_DELIVER_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    deliver = _command(
+        commands, "deliver", "deliver a directory's events from outside the application", _DELIVER, _DELIVER_EXAMPLES
     )
     _add_directory(deliver)
     _add_transports(deliver)
@@ -274,25 +271,15 @@ def _add_deliver(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def _add_verify(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    verify = commands.add_parser(
-        "verify",
-        help="say whether the records are as they were recorded",
-        description=_VERIFY,
-        epilog=_VERIFY_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    verify = _command(
+        commands, "verify", "say whether the records are as they were recorded", _VERIFY, _VERIFY_EXAMPLES
     )
     _add_directory(verify)
     verify.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def _add_doctor(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    doctor = commands.add_parser(
-        "doctor",
-        help="say whether everything is fit for a trail",
-        description=_DOCTOR,
-        epilog=_DOCTOR_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    doctor = _command(commands, "doctor", "say whether everything is fit for a trail", _DOCTOR, _DOCTOR_EXAMPLES)
     _add_directory(doctor)
     _add_transports(doctor)
     _add_shared_group(doctor)
@@ -308,19 +295,19 @@ def _add_dead(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         formatter_class=_VerbList,
     )
     verbs = dead.add_subparsers(dest="verb", metavar="VERB", title="verbs", required=True)
-    listing = _verb(verbs, "list", "print them", _DEAD_LIST, _DEAD_LIST_EXAMPLES)
+    listing = _command(verbs, "list", "print them", _DEAD_LIST, _DEAD_LIST_EXAMPLES)
     place = listing.add_mutually_exclusive_group()
     _add_directory(place)
     place.add_argument(
         "--directory", dest="named", metavar="DIR", type=_name, help="the same, as the other verbs take it"
     )
     listing.add_argument("--json", action="store_true", help="print one JSON object a line, the event in it")
-    show = _verb(verbs, "show", "print one with its event", _DEAD_SHOW, _DEAD_SHOW_EXAMPLES)
+    show = _command(verbs, "show", "print one with its event", _DEAD_SHOW, _DEAD_SHOW_EXAMPLES)
     show.add_argument("id", metavar="ID", type=_name, help="the event's id, as the list has it")
     show.add_argument("--json", action="store_true", help="print one JSON object a line")
     _add_color(show)
-    requeue = _verb(verbs, "requeue", "put events back", _DEAD_REQUEUE, _DEAD_REQUEUE_EXAMPLES)
-    drop = _verb(verbs, "drop", "remove them for good", _DEAD_DROP, _DEAD_DROP_EXAMPLES)
+    requeue = _command(verbs, "requeue", "put events back", _DEAD_REQUEUE, _DEAD_REQUEUE_EXAMPLES)
+    drop = _command(verbs, "drop", "remove them for good", _DEAD_DROP, _DEAD_DROP_EXAMPLES)
     for verb in (requeue, drop):
         verb.add_argument("ids", nargs="*", metavar="ID", type=_name, help="an event's id, as the list has it")
         verb.add_argument("--all", action="store_true", help="all of them, or all of --destination")
@@ -336,26 +323,8 @@ def _add_dead(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         verb.add_argument("--destination", metavar="NAME", type=_name, help="only this destination's")
 
 
-def _verb(
-    verbs: argparse._SubParsersAction[argparse.ArgumentParser], name: str, told: str, description: str, examples: str
-) -> argparse.ArgumentParser:
-    return verbs.add_parser(
-        name,
-        help=told,
-        description=description,
-        epilog=examples,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-
-
 def _add_actions(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    actions = commands.add_parser(
-        "actions",
-        help="print what a service audits",
-        description=_ACTIONS,
-        epilog=_ACTIONS_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    actions = _command(commands, "actions", "print what a service audits", _ACTIONS, _ACTIONS_EXAMPLES)
     _add_modules(actions)
     form = actions.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print JSON to be kept and compared: no paths, no lines")
@@ -368,12 +337,8 @@ def _add_actions(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def _add_uncovered(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    uncovered = commands.add_parser(
-        "uncovered",
-        help="print the public functions that are not audited",
-        description=_UNCOVERED,
-        epilog=_UNCOVERED_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    uncovered = _command(
+        commands, "uncovered", "print the public functions that are not audited", _UNCOVERED, _UNCOVERED_EXAMPLES
     )
     _add_modules(uncovered)
     uncovered.add_argument(
