@@ -93,7 +93,9 @@ def _pair(value: object, field_name: str) -> tuple[object, object]:
     if isinstance(value, str | int | UUID | Enum):
         return value, None
     if isinstance(value, Sequence) and not isinstance(value, bytes) and not hasattr(value, "_fields"):
-        return _of_two(value, field_name)
+        if len(value) != 2:  # noqa: PLR2004  (a pair)
+            raise InvalidEventError(field_name, f"a sequence of {len(value)}", "an (id, name) pair")
+        return value[0], value[1]
     for attribute in ("pk", "id"):
         found = getattr(value, attribute, None)
         if found is not None:
@@ -113,19 +115,6 @@ def lacks_id(value: object) -> bool:
     except Exception:  # noqa: BLE001  (an object's own attributes may raise anything)
         return False
     return value is None or (bool(found) and all(each is None for each in found))
-
-
-def _of_two(value: Sequence[object], field_name: str) -> tuple[object, object]:
-    """Return an id and a name. A list of targets is several ids, of which there may be two by chance."""
-    if field_name == "target" and not isinstance(value, tuple):
-        shown, expected = (
-            f"a {type(value).__name__} of {len(value)}",
-            "one; current_entry().add_target tells of several",
-        )
-        raise InvalidEventError(field_name, shown, expected)
-    if len(value) != 2:  # noqa: PLR2004  (a pair)
-        raise InvalidEventError(field_name, f"a sequence of {len(value)}", "an (id, name) pair")
-    return value[0], value[1]
 
 
 def _name_or(field_name: str, name: object, its_id: str) -> str:
@@ -188,6 +177,10 @@ class Target:
         """Return the target that an id, an ``(id, name)`` pair, a mapping or an object with ``pk`` or ``id`` names."""
         if isinstance(value, Target):
             return value
+        if isinstance(value, Sequence) and not isinstance(value, str | bytes | tuple):
+            # Several ids, of which there may be two by chance: they must not pass for an id and its name.
+            shown = f"a {type(value).__name__} of {len(value)}"
+            raise InvalidEventError("target", shown, "one; current_entry().add_target tells of several")
         kind = value.get("type") if isinstance(value, Mapping) else None
         target_id, name = _pair(value, "target")
         return cls(target_id, name, kind)  # type: ignore[arg-type]  # __post_init__ judges them
