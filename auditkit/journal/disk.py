@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import platform
 import threading
 from collections import deque
 from contextlib import suppress
@@ -15,7 +13,6 @@ from auditkit.cutting import TRUNCATED
 from auditkit.encoding import MAX_RECORD, encode, wire_time
 from auditkit.errors import JournalError, JournalFull, JournalUnavailable
 from auditkit.fitting import fit
-from auditkit.journal import frames
 from auditkit.journal.feed import DiskFeed, remember
 from auditkit.journal.growth import Growth
 from auditkit.journal.segment import NO_ROOM, Segment
@@ -220,7 +217,8 @@ class DiskJournal:
         new, self._spare = self._spare or self._create(size + _BESIDES), None
         self._end_present()
         try:
-            new.begin(self._header(new))
+            created_at = wire_time(self._clock.time_ns())
+            new.begin({"created_at": created_at, "previous": self._previous, **self._worked()})
         except BaseException:
             new.discard()
             raise
@@ -230,19 +228,6 @@ class DiskJournal:
         for feed in self._feeds:
             feed.begun(new.name)
         return new
-
-    def _header(self, segment: Segment) -> bytes:
-        return frames.header(
-            {
-                "segment": segment.name,
-                "host": platform.node(),
-                "pid": os.getpid(),
-                "created_at": wire_time(self._clock.time_ns()),
-                "previous": self._previous,
-                **self._worked(),
-                "key": self._keys.writing.key_id,
-            }
-        )
 
     def _worked(self) -> dict[str, list[str]]:
         """Return which lanes this process works, for others to leave a new segment to them for a while."""

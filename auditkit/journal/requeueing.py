@@ -7,8 +7,6 @@ is still beside the letters says that nobody was given it: whoever comes next go
 
 from __future__ import annotations
 
-import os
-import platform
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -184,15 +182,7 @@ class _Shelf:
 
     def _begun(self) -> Segment:
         name = name_for(self._ids(), self._box.lane)
-        header = {
-            "segment": name,
-            "host": platform.node(),
-            "pid": os.getpid(),
-            "created_at": wire_time(self._clock.time_ns()),
-            "previous": None,
-            "key": self._chain.key_id,
-        }
         self._segment = segment = Segment(self._directory, name, self._size, self._chain)
-        segment.begin(frames.header(header))
+        segment.begin({"created_at": wire_time(self._clock.time_ns()), "previous": None})
         segment.open_rest(0)  # all of its space is for these
         return segment

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import errno
 import os
+import platform
 from typing import TYPE_CHECKING, NoReturn
 
 from auditkit import files
 from auditkit.journal import frames
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 OPEN, CLOSED, NEW, CORRUPT = ".open", ".closed", ".new", ".corrupt"
@@ -94,13 +96,17 @@ class Segment:
         for at in range(0, self._size, len(_ZEROS)):
             files.write_at(self._file.fd, _ZEROS[: self._size - at], at)
 
-    def begin(self, header: bytes) -> None:
+    def begin(self, stated: Mapping[str, object]) -> None:
         """Write the header and give the segment the name that scanners see.
+
+        Args:
+            stated: What the header says besides the segment's name, its writer and its key.
 
         Raises:
             OSError: It could not be written or renamed.
         """
-        self._mark(header)
+        writer = {"segment": self.name, "host": platform.node(), "pid": os.getpid()}
+        self._mark(frames.header({**writer, **stated, "key": self._chain.key_id}))
         (self._directory / f".{self.name}{NEW}").rename(self.path)
 
     @property

@@ -51,7 +51,7 @@ def test_interrupted_append_keeps_track_of_its_line(tmp_path: Path, offset: int)
     """Wherever a signal handler raises, a line that was written is counted, and the next one stands after it."""
     chain = frames.Chain()
     segment = Segment(tmp_path, new_id(), SIZE, chain)
-    segment.begin(frames.header({}))
+    segment.begin({})
     tracing = sys.gettrace()
     sys.settrace(_Interrupting(offset))
     try:
