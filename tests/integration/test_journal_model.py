@@ -18,8 +18,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
-from unittest import mock
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -162,13 +162,10 @@ class JournalModel(RuleBasedStateMachine):
             real(descriptor, line[:written], offset)
             raise OSError(code, os.strerror(code))
 
-        with self._owned(process.opened), mock.patch.object(files, "pwrite", failing):
-            try:
+        with self._owned(process.opened), pytest.MonkeyPatch.context() as patch:
+            patch.setattr(files, "pwrite", failing)
+            with pytest.raises(JournalError):
                 process.journal.append(draft("refused"))
-            except JournalError:
-                pass
-            else:
-                raise AssertionError("nothing could be written, and nobody was told")
         failed = process.journal._segment
         self._append(process, 0)
         assert code == errno.ENOSPC or failed is None or process.journal._segment is not failed
