@@ -173,6 +173,14 @@ class Feed(Protocol):
 class Transport(Protocol):
     """A destination.
 
+    Beside what every one has, a transport may have, and delivery looks for:
+
+    - ``encode(event) -> bytes`` and ``send_encoded(event_id, body)``, both, where ``max_batch`` is 1: the bytes are
+      kept before they are sent, and sent again as they were; ``send`` is not called then.
+    - ``send_records(records)``, called in the place of ``send``: each `Record` has the recorded JSON too.
+    - ``inline = True``: ``send`` is called on the recording thread, before the audited call returns.
+    - ``probe() -> Probed``: says for ``auditkit doctor`` whether the destination is there, without an event.
+
     Attributes:
         name: What people call it; its lane is remembered by it.
         max_batch: How many events one ``send`` may take; 1 where the API takes one event a request.
