@@ -78,6 +78,10 @@ class Journal(Protocol):
         """
         ...
 
+    def recorded(self) -> int:
+        """Return how many records this process has appended."""
+        ...
+
     def wake(self) -> None:
         """Wake all who wait, and let who is about to wait not wait."""
         ...

@@ -154,8 +154,7 @@ class Lane:
         if schedule.blocks:
             self._pace.held_up()
         elif has_more:
-            recorded = self._journal.wait(-1, 0)  # the moment: no wait
-            self._pace.went_on(self._clock.monotonic(), recorded, schedule.taken)
+            self._pace.went_on(self._clock.monotonic(), self._journal.recorded(), schedule.taken)
         else:
             self._pace.caught_up()
 

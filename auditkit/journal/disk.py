@@ -467,6 +467,10 @@ class DiskJournal:
         """
         return self._growth.wait(seen, timeout)
 
+    def recorded(self) -> int:
+        """Return how many events this process has recorded here."""
+        return self._growth.number
+
     def wake(self) -> None:
         """Wake every lane that waits, or is about to."""
         self._growth.wake()

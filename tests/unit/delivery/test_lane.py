@@ -492,15 +492,16 @@ def test_lane_that_falls_behind_takes_more(start: Callable[..., Lane]) -> None:
     """More is recorded than the share delivers for ten seconds: the share doubles, until nothing is left."""
     bench = costly_bench()
     lane = start(bench, share=0.1)
+    bench.record(1)
+    wait_until_resting(bench, lane)  # from here on recorded and taken are compared
     bench.record(5)
-    wait_until_resting(bench, lane)
     bench.clock.advance(11)
     while len(bench.transport.called_at) < 2 or not lane._pace.rest(bench.clock.monotonic()):
         pass
     risen = lane._pace.share
-    while lane.stats().delivered < 5:
+    while lane.stats().delivered < 6:
         bench.clock.advance(1)
-    while lane._pace.share == risen:
-        pass
+    while lane._pace.share == risen:  # the rest after the last event
+        bench.clock.advance(1)
 
     assert (0.2, 0.1) == (risen, lane._pace.share)
