@@ -25,7 +25,7 @@ MAX_BYTES: Final = 2**30
 LEDGER: Final = "ledger"
 SHUTDOWN_TIMEOUT: Final = 2.0  # seconds
 TRANSPORTS: Final = ("workos_audit_trail", "workos_audit_logs")
-DELIVERY_SHARE: Final = 0.1
+DELIVERY_SHARE: Final = 0.05
 SMALLEST: Final = 2**20  # bytes: less could not hold a few records of the largest size
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
