@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 trail: Any = None
 reporter = Reporter(SystemClock())
 
+# What `configure` makes of its settings instead of a trail, while a test records: see `trail.stand_in`.
+stand_in: Callable[[Any], Any] | None = None
+
 _factory: Callable[[], Any] | None = None
 _lock = threading.RLock()
 
@@ -48,8 +51,9 @@ def resolve() -> Any:
 
 def reset() -> None:
     """Forget the trail and every count: for tests."""
-    global reporter  # noqa: PLW0603  (this file is where the process's state lives)
+    global reporter, stand_in  # noqa: PLW0603  (this file is where the process's state lives)
     install(None)
+    stand_in = None
     reporter = Reporter(SystemClock())
 
 

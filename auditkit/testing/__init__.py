@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from auditkit.testing.clock import DrivenClock
+from auditkit.testing.recorded_events import RecordedEvents
+from auditkit.testing.recording import recording
 from auditkit.testing.transport import ScriptedTransport
 from auditkit.testing.workos_double import WorkOSDouble
 
-__all__ = ["DrivenClock", "ScriptedTransport", "WorkOSDouble"]
+__all__ = ["DrivenClock", "RecordedEvents", "ScriptedTransport", "WorkOSDouble", "recording"]

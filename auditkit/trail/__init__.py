@@ -18,6 +18,7 @@ from auditkit.trail.process_wide import (
     stats,
     transport_from_environment,
 )
+from auditkit.trail.standing_in import standing_in
 from auditkit.trail.telling import Health, Problem, Stats
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "possible_duplicates",
     "remembered",
     "shutdown",
+    "standing_in",
     "stats",
     "transport_from_environment",
 ]

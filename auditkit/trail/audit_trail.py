@@ -89,6 +89,15 @@ class AuditTrail:
             max_bytes=max_bytes,
         )
         self._set_up(settings, clock or SystemClock())
+        self.open_directory()
+
+    def open_directory(self) -> None:
+        """Make the directory now rather than with the first event, so that trouble with it shows at the start.
+
+        Raises:
+            JournalUnavailable: It cannot be made or written.
+        """
+        settings = self.settings
         if settings.directory is not None and self.enabled:
             place = audit_directory(settings.directory, shared=settings.shared_group)
             logger.info("the audit trail is kept in %s", place)

@@ -69,7 +69,7 @@ def configure(  # noqa: PLR0913  (the design's names; all but one by keyword)
         ConfigurationError: Something cannot work.
         JournalUnavailable: The directory cannot be made or written.
     """
-    trail = AuditTrail(
+    settings = configuration.settle(
         transport,
         directory=directory,
         fsync=fsync,
@@ -87,6 +87,11 @@ def configure(  # noqa: PLR0913  (the design's names; all but one by keyword)
         shared_group=shared_group,
         max_bytes=max_bytes,
     )
+    if _current.stand_in is not None:  # a test records: see `auditkit.testing.recording`
+        recording: AuditTrail = _current.stand_in(settings)
+        return recording
+    trail = AuditTrail.of(settings)
+    trail.open_directory()
     old = _current.install(trail)
     if old is not None:
         logger.warning("configure() was called again: %r is shut down, %r takes its place", old, trail)
