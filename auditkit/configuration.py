@@ -53,6 +53,7 @@ class Settings:
         defaults: What stands where nothing is.
         redact: Names whose values are redacted, beside the rules that are always there.
         expose: Names whose values are not.
+        trace_ids: Whether the ids of an active OpenTelemetry span are recorded.
         shared_group: Whether the directory's group may read and write what is in it.
         max_bytes: How large the journal may become.
         secrets: The secrets: the first signs, all verify.
@@ -71,6 +72,7 @@ class Settings:
     defaults: Defaults
     redact: tuple[str, ...]
     expose: tuple[str, ...]
+    trace_ids: bool
     shared_group: bool
     max_bytes: int
     secrets: tuple[bytes, ...] = field(repr=False)
@@ -96,6 +98,7 @@ def settle(  # noqa: PLR0913  (what configure takes)
     redact: object = (),
     expose: object = (),
     secret: object = None,
+    trace_ids: object = True,
     shared_group: object = False,
     max_bytes: object = MAX_BYTES,
 ) -> Settings:
@@ -128,6 +131,7 @@ def settle(  # noqa: PLR0913  (what configure takes)
         defaults=_defaults(defaults, _require(require)),
         redact=_names("redact", redact),
         expose=_names("expose", expose),
+        trace_ids=_switch("trace_ids", trace_ids),
         shared_group=_switch("shared_group", shared_group),
         max_bytes=_max_bytes(max_bytes),
         secrets=secrets_of(secret),

@@ -229,6 +229,7 @@ class Recorder(Protocol):
         redactor: The trail's rules.
         context_keys: What signs exported contexts: the first signs, all verify; empty without a secret.
         syncs_each: Whether each event must be on the device before its call returns.
+        trace_ids: Whether the ids of an active OpenTelemetry span are recorded.
         time_ns: Returns nanoseconds since the epoch.
     """
 
@@ -241,6 +242,7 @@ class Recorder(Protocol):
     redactor: Redactor
     context_keys: tuple[bytes, ...]
     syncs_each: bool
+    trace_ids: bool
     time_ns: Callable[[], int]
 
     def write(self, draft: Draft) -> Position:

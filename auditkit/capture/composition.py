@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from auditkit.capture.attribute import identified
+from auditkit.capture.tracing import MODULES, TRACING, ambient
 from auditkit.clock import new_id
 from auditkit.draft import Draft, Scene
 from auditkit.errors import InvalidEventError
@@ -206,9 +207,10 @@ def compose(call: Call, redactor: Redactor, told: Mapping[str, MetadataValue] = 
     if not metadata and declared.only_changed and not told:
         return None
     target_id, target_name, target_type = call.target or _target(call)
-    if told or declared.states or scene.metadata or said is not None:
+    is_traced = trail.trace_ids and TRACING in MODULES
+    if told or declared.states or scene.metadata or said is not None or is_traced:
         stated = _stated(call) if declared.states or said is not None else _NOTHING
-        metadata = merged(told, metadata, stated, scene.metadata)
+        metadata = merged(told, metadata, stated, ambient(trail, scene))
     ids, parent = call.ids, call.parent
     if not ids:
         ids.append(new_id.at(now))
@@ -234,7 +236,7 @@ def further(call: Call, said: Additions, redactor: Redactor, told: Mapping[str, 
     assert scene is not None  # noqa: S101  (compose left it there)
     stated = _stated(call)
     for target, state in said.further:
-        metadata = merged(told, state if _tells_state(call, told) else _NOTHING, stated, scene.metadata)
+        metadata = merged(told, state if _tells_state(call, told) else _NOTHING, stated, ambient(call.trail, scene))
         yield Draft(
             new_id.at(said.ended_ns),
             said.ended_ns,

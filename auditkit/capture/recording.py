@@ -9,6 +9,7 @@ from auditkit import _current
 from auditkit.capture.attribute import identified
 from auditkit.capture.call import CALL
 from auditkit.capture.composition import merged, normalised, overlaid, stated_change
+from auditkit.capture.tracing import ambient
 from auditkit.clock import new_id
 from auditkit.context import current_scope
 from auditkit.encoding import draft_of
@@ -173,7 +174,7 @@ def _write(trail: Recorder, action: str, action_type: ActionTypeName, fact: Fact
             trail.note_unchanged(name)
         metadata, outcome = fact.get("metadata"), fact.get("outcome", _SUCCESS)
         told = {} if outcome == _SUCCESS else {"outcome": _text(outcome, "outcome")}
-        layers = merged(told, state, _metadata({} if metadata is None else metadata), scene.metadata)
+        layers = merged(told, state, _metadata({} if metadata is None else metadata), ambient(trail, scene))
         draft = draft_of(event)._replace(scene=scene, metadata=trail.redactor.apply(layers))
         return event_id, trail.write(draft if occurred_at is not None else draft._replace(occurred_ns=now))
     except Exception as error:  # noqa: BLE001  (nothing of auditkit's own may reach the application unasked)

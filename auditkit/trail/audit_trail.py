@@ -60,6 +60,7 @@ class AuditTrail:
         redact: Iterable[str] = (),
         expose: Iterable[str] = (),
         secret: str | bytes | Sequence[str | bytes] | None = None,
+        trace_ids: bool = True,
         shared_group: bool = False,
         max_bytes: int = MAX_BYTES,
         clock: Clock | None = None,
@@ -85,6 +86,7 @@ class AuditTrail:
             redact=redact,
             expose=expose,
             secret=secret,
+            trace_ids=trace_ids,
             shared_group=shared_group,
             max_bytes=max_bytes,
         )
@@ -123,6 +125,7 @@ class AuditTrail:
         self.redactor = Redactor(redact=settings.redact, expose=settings.expose, key=redaction_key)
         self.context_keys = settings.subkeys("context")
         self.syncs_each = settings.syncs_each
+        self.trace_ids = settings.trace_ids
         self.time_ns = clock.time_ns
         self._inline = tuple(each for each in settings.transports if getattr(each, "inline", False))
         self._nowhere = Watch([Nobody()], clock)

@@ -35,6 +35,7 @@ def configure(  # noqa: PLR0913  (the design's names; all but one by keyword)
     redact: Iterable[str] = (),
     expose: Iterable[str] = (),
     secret: str | bytes | Sequence[str | bytes] | None = None,
+    trace_ids: bool = True,
     shared_group: bool = False,
     max_bytes: int = MAX_BYTES,
 ) -> AuditTrail:
@@ -61,6 +62,8 @@ def configure(  # noqa: PLR0913  (the design's names; all but one by keyword)
         expose: Exact names whose values are not redacted though a rule says so.
         secret: What keys redaction, chain and exported contexts, kept outside the directory, of at least 16
             characters; two may be given: the first signs, both verify.
+        trace_ids: Whether the trace and span ids of an active OpenTelemetry span are added to metadata, where the
+            application uses OpenTelemetry.
         shared_group: Whether the directory's group may read and write what is in it, so that another user of
             that group can deliver from there.
         max_bytes: How large the journal may become before events are refused, at least 1 MiB.
@@ -84,6 +87,7 @@ def configure(  # noqa: PLR0913  (the design's names; all but one by keyword)
         redact=redact,
         expose=expose,
         secret=secret,
+        trace_ids=trace_ids,
         shared_group=shared_group,
         max_bytes=max_bytes,
     )

@@ -168,6 +168,7 @@ def test_configuration_as_told(tmp_path: Path) -> None:
         redact={"iban"},
         expose=["token_count"],
         secret=["a" * 16, b"b" * 16],
+        trace_ids=False,
         shared_group=True,
         max_bytes=2**20,
     )
@@ -189,6 +190,7 @@ def test_configuration_as_told(tmp_path: Path) -> None:
             ),
             redact=("iban",),
             expose=("token_count",),
+            trace_ids=False,
             shared_group=True,
             max_bytes=2**20,
             secrets=(b"a" * 16, b"b" * 16),
