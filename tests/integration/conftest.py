@@ -8,15 +8,25 @@ from typing import TYPE_CHECKING
 import pytest
 
 from auditkit.testing import WorkOSDouble
+from tests.integration.children import running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.integration.children import Run
 
 
 @pytest.fixture
 def workos() -> Iterator[WorkOSDouble]:
     with WorkOSDouble() as double:
         yield double
+
+
+@pytest.fixture
+def run(workos: WorkOSDouble, tmp_path: Path) -> Iterator[Run]:
+    """Start processes on the test's directory, which deliver to its double."""
+    with running(tmp_path / "audit", workos) as run:
+        yield run
 
 
 @pytest.fixture

@@ -2,158 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import signal
-import subprocess
-import sys
 import time
-from collections import Counter
-from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
 
 from auditkit import AuditTrail
-from auditkit.transports import WorkOSAuditLogsTransport, WorkOSTransport
-from tests.unmeasured import unmeasured
+from auditkit.transports import WorkOSAuditLogsTransport
+from tests.integration.children import arrivals, deliver, once
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from auditkit.testing import WorkOSDouble
-
-# What every process begins with: what it needs for a trail on the test's directory that delivers to its double
-# (`transport()`, and `Asynchronous()` which is the same), `emit()` which records one event and returns its id,
-# `say()` which writes a line for the test and `hear()` which waits for one of its.
-PRELUDE = """
-import atexit, json, os, signal, sys, threading
-directory, base_url, key = sys.argv[1:4]
-LATE = sys.argv[4:] == ["late"]
-
-def say(*words):
-    os.write(1, json.dumps(words).encode() + b"\\n")
-
-def hear():
-    return sys.stdin.readline().strip()
-
-def at_exit_after_auditkit():
-    pass
-
-if LATE:  # registered before auditkit's own handler, and so called after it
-    atexit.register(lambda: at_exit_after_auditkit())
-
-import auditkit
-from auditkit import Event
-from auditkit.transports import MemoryTransport, WorkOSTransport
-
-def emit(trail=auditkit):
-    event = Event("g", "user.login", "C", "a", "a", "t", "t", "1.1.1.1")
-    trail.emit(event)
-    return event.id
-
-def transport(**named):
-    return WorkOSTransport(key, base_url=base_url, **named)
-
-class Asynchronous:
-    name, max_batch, concurrency, durable = "asynchronous", 1, 1, True
-
-    def __init__(self):
-        self.plain = transport()
-
-    async def send(self, events):
-        self.plain.send(events)
-
-    async def close(self):
-        self.plain.close()
-
-def wait_for(pid):
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-"""
-
-
-class Child:
-    """A process that runs a script and talks with the test by lines."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self._process = process
-        assert process.stdin is not None
-        assert process.stdout is not None
-        self._in, self._out = process.stdin, process.stdout
-
-    def heard(self) -> list[str]:
-        """Return the next line that it said."""
-        line = self._out.readline()
-        assert line, f"the process ended with {self._process.wait()}"
-        words: list[str] = json.loads(line)
-        return words
-
-    def tell(self, word: str = "go") -> None:
-        self._in.write(word + "\n")
-        self._in.flush()
-
-    def kill(self, number: int = signal.SIGKILL) -> None:
-        self._process.send_signal(number)
-        assert -number == self._process.wait()
-
-    def end(self) -> list[str]:
-        """Let it end; return all words that it said besides."""
-        self._in.close()
-        words = [word for line in self._out for word in json.loads(line)]
-        assert 0 == self._process.wait()
-        return words
-
-
-@pytest.fixture
-def run(workos: WorkOSDouble, tmp_path: Path) -> Iterator[Callable[..., Child]]:
-    with ExitStack() as stack:
-
-        def run(script: str, *more: str) -> Child:
-            arguments = [str(tmp_path / "audit"), workos.base_url, workos.api_key, *more]
-            warnings = ["-W", "error", "-W", "ignore:This process:DeprecationWarning"]
-            process = subprocess.Popen(
-                [sys.executable, *warnings, "-c", PRELUDE + script, *arguments],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-                env=unmeasured() if "os.fork" in script else None,
-            )
-            stack.callback(_reap, process)
-            return Child(process)
-
-        yield run
-
-
-def _reap(process: subprocess.Popen[str]) -> None:
-    process.kill()
-    process.wait()
-    for pipe in (process.stdin, process.stdout):
-        assert pipe is not None
-        pipe.close()
-
-
-def deliver(workos: WorkOSDouble, directory: Path) -> None:
-    """Be the next process on the directory."""
-    trail = AuditTrail(WorkOSTransport(workos.api_key, base_url=workos.base_url), directory=directory)
-    assert trail.flush(timeout=20)
-    assert trail.shutdown()
-
-
-def arrivals(workos: WorkOSDouble) -> Counter[str]:
-    """Return how often each event was sent and accepted."""
-    return Counter(request.headers["idempotency-key"] for request in workos.requests)
-
-
-def once(ids: list[str]) -> Counter[str]:
-    return Counter(ids)
-
+    from tests.integration.children import Run
 
 # ---------------------------------------------------------------------- killed
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_killed_process_s_events_are_delivered_by_the_next(
-    run: Callable[..., Child], workos: WorkOSDouble, tmp_path: Path, number: int
+    run: Run, workos: WorkOSDouble, tmp_path: Path, number: int
 ) -> None:
     """What a process recorded before it was killed is delivered by the next one on the directory."""
     child = run("""
@@ -169,7 +39,7 @@ hear()
 
 
 def test_event_whose_answer_never_came_is_sent_again_with_its_key(
-    run: Callable[..., Child], workos: WorkOSDouble, tmp_path: Path
+    run: Run, workos: WorkOSDouble, tmp_path: Path
 ) -> None:
     """A process killed while its request is under way: the same event comes again, and counts once."""
     child = run("""
@@ -192,7 +62,7 @@ hear()
 
 
 def test_body_is_sent_again_as_it_was_though_the_configuration_changed(
-    run: Callable[..., Child], workos: WorkOSDouble, tmp_path: Path
+    run: Run, workos: WorkOSDouble, tmp_path: Path
 ) -> None:
     """A process killed before the answer came: the next one, which would make another body, sends the same bytes."""
     child = run("""
@@ -222,9 +92,7 @@ hear()
     assert [*(tmp_path / "audit" / "lanes" / "logs").iterdir()] == []
 
 
-def test_process_killed_in_mid_load_loses_nothing(
-    run: Callable[..., Child], workos: WorkOSDouble, tmp_path: Path
-) -> None:
+def test_process_killed_in_mid_load_loses_nothing(run: Run, workos: WorkOSDouble, tmp_path: Path) -> None:
     """A process killed while it records and delivers flat out: every event arrives, and only what was in flight twice."""
     child = run("""
 auditkit.configure(transport(), directory=directory)
@@ -242,7 +110,7 @@ while True:
 # ---------------------------------------------------------------------- forks
 
 
-def test_forked_child_delivers_its_own(run: Callable[..., Child], workos: WorkOSDouble) -> None:
+def test_forked_child_delivers_its_own(run: Run, workos: WorkOSDouble) -> None:
     """A child forked from a process whose lanes run begins a journal of its own; both deliver, each its own."""
     child = run("""
 auditkit.configure(transport(), directory=directory)
@@ -265,7 +133,7 @@ say(*ids)
     assert once(ids) == arrivals(workos)
 
 
-def test_preloaded_application_forks_workers(run: Callable[..., Child], workos: WorkOSDouble) -> None:
+def test_preloaded_application_forks_workers(run: Run, workos: WorkOSDouble) -> None:
     """Configured before the fork, as with gunicorn --preload, each worker works with no hook of its own."""
     child = run("""
 auditkit.configure(transport(), directory=directory)
@@ -284,7 +152,7 @@ assert [wait_for(pid) for pid in pids] == [0, 0, 0]
     assert once(ids) == arrivals(workos)
 
 
-def test_fork_beside_threads_that_record(run: Callable[..., Child], workos: WorkOSDouble, tmp_path: Path) -> None:
+def test_fork_beside_threads_that_record(run: Run, workos: WorkOSDouble, tmp_path: Path) -> None:
     """Forked at any moment of threads that record and lanes that send, a child records and ends in time."""
     child = run("""
 memory = MemoryTransport()
@@ -321,7 +189,7 @@ say(*ids)
     assert len(ids) == len(workos.events)
 
 
-def test_fork_while_a_lane_sends(run: Callable[..., Child], workos: WorkOSDouble, tmp_path: Path) -> None:
+def test_fork_while_a_lane_sends(run: Run, workos: WorkOSDouble, tmp_path: Path) -> None:
     """A fork in the middle of a request: the parent's goes on, and the child sends nothing of the parent's."""
     child = run("""
 auditkit.configure(transport(concurrency=1), directory=directory)
@@ -351,7 +219,7 @@ assert auditkit.flush(20)
     assert 2 == len(workos.events)
 
 
-def test_fork_while_locks_are_held(run: Callable[..., Child]) -> None:
+def test_fork_while_locks_are_held(run: Run) -> None:
     """Locks that other threads hold at the fork are not held in the child: it records and flushes."""
     child = run("""
 from auditkit import _current
@@ -385,7 +253,7 @@ thread.join()
     assert ["0"] == child.end()
 
 
-def test_receipt_in_a_forked_child(run: Callable[..., Child], workos: WorkOSDouble) -> None:
+def test_receipt_in_a_forked_child(run: Run, workos: WorkOSDouble) -> None:
     """A child cannot know what becomes of its parent's event, and says so at once."""
     child = run("""
 auditkit.configure(transport(), directory=directory)
@@ -415,7 +283,7 @@ receipt.result(timeout=20)
 # ---------------------------------------------------------------------- the interpreter's exit
 
 
-def test_exit_delivers(run: Callable[..., Child], workos: WorkOSDouble) -> None:
+def test_exit_delivers(run: Run, workos: WorkOSDouble) -> None:
     """A script that just ends has delivered what it recorded."""
     child = run("""
 auditkit.configure(transport(), directory=directory)
@@ -425,7 +293,7 @@ say(*[emit() for _ in range(20)])
     assert once(child.end()) == arrivals(workos)
 
 
-def test_exit_cuts_no_request_under_way(run: Callable[..., Child], workos: WorkOSDouble) -> None:
+def test_exit_cuts_no_request_under_way(run: Run, workos: WorkOSDouble) -> None:
     """A request that is under way when the interpreter ends gets its answer: the event is sent once."""
     child = run("""
 auditkit.configure(transport(), directory=directory)
@@ -443,9 +311,7 @@ hear()
     assert once(ids) == arrivals(workos)
 
 
-def test_exit_delivers_what_only_an_exit_handler_recorded(
-    run: Callable[..., Child], workos: WorkOSDouble, tmp_path: Path
-) -> None:
+def test_exit_delivers_what_only_an_exit_handler_recorded(run: Run, workos: WorkOSDouble, tmp_path: Path) -> None:
     """The first event comes when no thread can be started any more (3.12): it is delivered all the same."""
     child = run("""
 auditkit.configure(transport(), directory=directory)
@@ -458,7 +324,7 @@ atexit.register(lambda: say(*[emit() for _ in range(5)]))
     assert [] == list((tmp_path / "audit" / "journal").iterdir())
 
 
-def test_exit_delivers_through_an_asynchronous_transport(run: Callable[..., Child], workos: WorkOSDouble) -> None:
+def test_exit_delivers_through_an_asynchronous_transport(run: Run, workos: WorkOSDouble) -> None:
     """Where no thread can be started for its loop an asynchronous transport is served too."""
     child = run("""
 auditkit.configure(Asynchronous(), directory=directory)
@@ -469,7 +335,7 @@ atexit.register(lambda: say(*[emit() for _ in range(5)]))
 
 
 @pytest.mark.parametrize("when", ["emit()", "atexit.register(emit)", "[emit(second), emit()]"])
-def test_exit_is_bounded(run: Callable[..., Child], workos: WorkOSDouble, tmp_path: Path, when: str) -> None:
+def test_exit_is_bounded(run: Run, workos: WorkOSDouble, tmp_path: Path, when: str) -> None:
     """A destination that never answers holds the exit for the stated time at most, whichever thread waits."""
     with workos.holding():
         child = run(f"""
@@ -490,9 +356,7 @@ say("ends")
     assert 1 <= len(workos.events) <= 2
 
 
-def test_events_after_auditkit_s_own_exit_handler(
-    run: Callable[..., Child], workos: WorkOSDouble, tmp_path: Path
-) -> None:
+def test_events_after_auditkit_s_own_exit_handler(run: Run, workos: WorkOSDouble, tmp_path: Path) -> None:
     """What is recorded after auditkit has closed is written down, and the next process delivers it."""
     child = run(
         """
@@ -513,7 +377,7 @@ def at_exit_after_auditkit():
     assert once(ids) == arrivals(workos)
 
 
-def test_exit_of_a_process_that_never_configured(run: Callable[..., Child], tmp_path: Path) -> None:
+def test_exit_of_a_process_that_never_configured(run: Run, tmp_path: Path) -> None:
     """Events recorded only at exit, with a trail that the environment describes, are in the ledger."""
     child = run("""
 os.environ["AUDITKIT_DIRECTORY"] = directory
@@ -532,7 +396,7 @@ say(*[entry.event.action for entry in LedgerReader(directory).events()])
 
 
 @pytest.mark.parametrize("kind", ["transport", "Asynchronous"])
-def test_lanes_import_nothing(run: Callable[..., Child], workos: WorkOSDouble, kind: str) -> None:
+def test_lanes_import_nothing(run: Run, workos: WorkOSDouble, kind: str) -> None:
     """A lane's thread finds everything imported: a fork during an import would lock it in the child for ever."""
     workos.fail(429, retry_after="Thu, 01 Jan 1970 00:00:00 GMT")
     workos.reset_connection()
