@@ -43,7 +43,7 @@ def waiting_in(root: Path, lane: str, name: str, known: dict[str, int] | None = 
     if not is_for(name, lane):
         return 0
     with suppress(OSError):
-        progress = cursors.read(root / "lanes" / lane / f"{name}{cursors.SUFFIX}") or cursors.Progress()
+        progress = cursors.read(cursors.path_of(root, lane, name)) or cursors.Progress()
         if not progress.done:
             return max(_records(root / "journal", name, known) - progress.index - progress.ahead.bit_count(), 0)
     return 0

@@ -1,13 +1,14 @@
 """How far a lane has come in a segment: a small file, overwritten in place as two copies in turn.
 
-Whoever holds the file's lock delivers the segment to that lane. Acknowledging needs no new space on the
-disk, so a full disk cannot keep a destination from catching up.
+Whoever holds the file's lock delivers the segment to that lane. The file is made, with its space, when the segment
+is made: acknowledging needs no new space on the disk, so a full disk cannot keep a destination from catching up.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
@@ -96,6 +97,52 @@ def read(path: Path) -> Progress | None:
         return latest(files.read_at(file.fd, 2 * _SLOT, 0))
     finally:
         files.close(file)
+
+
+def path_of(root: Path, lane: str, segment: str) -> Path:
+    """Return where a lane's cursor for a segment is."""
+    return root / "lanes" / lane / f"{segment}{SUFFIX}"
+
+
+def lanes_of(root: Path) -> list[str]:
+    """Return the names of the lanes that an audit directory remembers.
+
+    Raises:
+        OSError: It cannot be listed.
+    """
+    return [lane.name for lane in files.listing(root / "lanes") if lane.is_dir()]
+
+
+def prepare(root: Path, segment: str) -> None:
+    """Make the cursor of each remembered lane for a segment that nobody delivers yet.
+
+    Raises:
+        OSError: There is no room for them; those that were made are removed.
+    """
+    with suppress(FileNotFoundError):  # no lane is remembered
+        for lane in lanes_of(root):
+            try:
+                _make(path_of(root, lane, segment))
+            except FileNotFoundError:  # the lane was dropped meanwhile
+                continue
+            except OSError:
+                discard(root, segment)
+                raise
+
+
+def _make(path: Path) -> None:
+    file = files.create_private(path)
+    try:
+        files.reserve(file.fd, 2 * _SLOT)
+    finally:
+        files.close(file)
+
+
+def discard(root: Path, segment: str) -> None:
+    """Remove the cursors that were made for a segment which was never begun."""
+    with suppress(OSError):  # whatever stays is removed by the next look of its lane
+        for lane in lanes_of(root):
+            path_of(root, lane, segment).unlink(missing_ok=True)
 
 
 class Cursor:

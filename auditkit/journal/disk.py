@@ -13,6 +13,7 @@ from auditkit.cutting import TRUNCATED
 from auditkit.encoding import MAX_RECORD, encode, wire_time
 from auditkit.errors import JournalError, JournalFull, JournalUnavailable
 from auditkit.fitting import fit
+from auditkit.journal import cursor as cursors
 from auditkit.journal.feed import DiskFeed, remember
 from auditkit.journal.growth import Growth
 from auditkit.journal.segment import NO_ROOM, Segment
@@ -220,7 +221,7 @@ class DiskJournal:
             created_at = wire_time(self._clock.time_ns())
             new.begin({"created_at": created_at, "previous": self._previous, **self._worked()})
         except BaseException:
-            new.discard()
+            self._discard(new)
             raise
         self._segment = new
         self._begun = True
@@ -247,7 +248,12 @@ class DiskJournal:
     def _drop_spare(self) -> None:
         spare, self._spare = self._spare, None
         if spare is not None:
-            spare.discard()
+            self._discard(spare)
+
+    def _discard(self, segment: Segment) -> None:
+        """Remove a segment that was never begun, and what was made for it."""
+        segment.discard()
+        cursors.discard(self._root, segment.name)
 
     def _create(self, least: int) -> Segment:
         """Make a segment of the size that is due, or of what there is room for: at least so many bytes."""
@@ -262,7 +268,7 @@ class DiskJournal:
             )
         while True:
             try:
-                return Segment(self._directory, self._ids(), size, self._keys.writing)
+                return self._made(size)
             except FileNotFoundError:  # a scanner took the unlocked file for a leftover
                 if not self._directory.is_dir():
                     raise
@@ -270,6 +276,16 @@ class DiskJournal:
                 if error.errno not in NO_ROOM or size == least:
                     raise
                 size = max(least, size // 4)
+
+    def _made(self, size: int) -> Segment:
+        """Make a segment, and the place where each lane keeps how far it has come in it."""
+        segment = Segment(self._directory, self._ids(), size, self._keys.writing)
+        try:
+            cursors.prepare(self._root, segment.name)
+        except BaseException:
+            segment.discard()
+            raise
+        return segment
 
     def _room_for(self, least: int) -> int:
         """Return how many bytes ``max_bytes`` leaves.
@@ -324,7 +340,7 @@ class DiskJournal:
             spare.warm()
         except (OSError, JournalError) as error:
             if spare is not None:
-                spare.discard()
+                self._discard(spare)
             self._reporter.report(
                 "no_room_ahead",
                 f"no further segment can be prepared in {self._directory}; the present one still has room",
@@ -336,7 +352,7 @@ class DiskJournal:
             if self._spare is None and (self._segment is None or self._segment.name < spare.name):
                 self._spare = spare
                 return
-        spare.discard()  # somebody needed one before this was ready
+        self._discard(spare)  # somebody needed one before this was ready
 
     def sync(self, wanted: int | None = None) -> bool:
         """Put everything recorded so far on the device; concurrent callers share one sync.

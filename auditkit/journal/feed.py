@@ -20,7 +20,7 @@ from auditkit.journal.cursor import Cursor
 from auditkit.journal.doubts import mark
 from auditkit.journal.held import Held
 from auditkit.journal.letters import DEAD
-from auditkit.journal.segment import CLOSED, CORRUPT, OPEN, is_for
+from auditkit.journal.segment import CLOSED, CORRUPT, NEW, OPEN, is_for
 from auditkit.pacing import AT_ONCE, breathe
 from auditkit.protocols import Record
 
@@ -261,7 +261,7 @@ class DiskFeed:
 
     def _passed_on_disk(self, name: str, index: int) -> bool | None:
         try:
-            progress = cursors.read(self._cursor_path(self.lane, name))
+            progress = cursors.read(self._cursor_path(name))
         except OSError:
             return None
         if progress is not None:
@@ -285,7 +285,7 @@ class DiskFeed:
         """
         if not self._durable or self.closed:
             return
-        remembered = frozenset(self._lane_names())
+        remembered = frozenset(cursors.lanes_of(self._root))
         if remembered != self._remembered:  # what waited for a lane that is gone may be removed now
             self._remembered = remembered
             self._done.clear()
@@ -339,8 +339,9 @@ class DiskFeed:
         cursor = Cursor.claim(path)
         if cursor is None:
             return
-        # A listing may miss a file that is renamed meanwhile; in this order no rename hides from both.
-        if any((self._directory / f"{path.stem}{suffix}").exists() for suffix in (OPEN, CLOSED)):
+        # A listing may miss a file that is renamed meanwhile; in this order no rename hides from all.
+        names = (f".{path.stem}{NEW}", f"{path.stem}{OPEN}", f"{path.stem}{CLOSED}")
+        if any((self._directory / name).exists() for name in names):
             cursor.close()
         else:
             discard(path)
@@ -373,7 +374,7 @@ class DiskFeed:
 
     def _claim(self, path: Path) -> None:
         name = path.stem
-        cursor = Cursor.claim(self._cursor_path(self.lane, name)) if self._durable else None
+        cursor = Cursor.claim(self._cursor_path(name)) if self._durable else None
         if self._durable and cursor is None:
             return  # somebody else delivers it
         if cursor is not None and cursor.progress.done:
@@ -428,24 +429,21 @@ class DiskFeed:
         name = path.stem
         if (self._directory / f"{name}{OPEN}").exists():
             return
-        remembered = [lane for lane in self._lane_names() if is_for(name, lane)]
+        remembered = [lane for lane in cursors.lanes_of(self._root) if is_for(name, lane)]
         for lane in remembered:
-            progress = cursors.read(self._cursor_path(lane, name))
+            progress = cursors.read(cursors.path_of(self._root, lane, name))
             if progress is None or not progress.done:
                 self._done.add(name)
                 return
         path.unlink(missing_ok=True)
         files.sync_directory(self._directory)  # or a power cut might bring the segment back, and no cursor
         for lane in remembered:
-            cursor = self._cursor_path(lane, name)
+            cursor = cursors.path_of(self._root, lane, name)
             discard(cursor)
             cursor.unlink(missing_ok=True)
 
-    def _lane_names(self) -> list[str]:
-        return [lane.name for lane in files.listing(self._lanes) if lane.is_dir()]
-
-    def _cursor_path(self, lane: str, name: str) -> Path:
-        return self._lanes / lane / f"{name}{cursors.SUFFIX}"
+    def _cursor_path(self, name: str) -> Path:
+        return cursors.path_of(self._root, self.lane, name)
 
     # ------------------------------------------------------------------ telling
 

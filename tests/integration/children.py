@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections import Counter
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from auditkit import AuditTrail
 from auditkit.transports import WorkOSTransport
@@ -78,11 +78,11 @@ class Child:
         assert process.stdout is not None
         self._in, self._out = process.stdin, process.stdout
 
-    def heard(self) -> list[str]:
+    def heard(self) -> list[Any]:
         """Return the next line that it said."""
         line = self._out.readline()
         assert line, f"the process ended with {self._process.wait()}"
-        words: list[str] = json.loads(line)
+        words: list[Any] = json.loads(line)
         return words
 
     def tell(self, word: str = "go") -> None:
@@ -108,13 +108,19 @@ class Run(Protocol):
     """Start a process with the prelude and a script."""
 
     def __call__(
-        self, script: str, *more: str, under: Sequence[str] = (), warnings: Sequence[str] = FORKS_MAY_WARN
+        self,
+        script: str,
+        *more: str,
+        directory: Path | None = None,
+        under: Sequence[str] = (),
+        warnings: Sequence[str] = FORKS_MAY_WARN,
     ) -> Child:
         """Start it.
 
         Args:
             script: What it does after the prelude.
             more: Further arguments of its own.
+            directory: Its audit directory; the test's if None.
             under: A command that runs it, such as strace with its options.
             warnings: Python's options about warnings.
         """
@@ -122,12 +128,18 @@ class Run(Protocol):
 
 
 @contextmanager
-def running(directory: Path, workos: WorkOSDouble) -> Iterator[Run]:
-    """Give what starts processes on a directory and a double; all have ended when it is left."""
+def running(default: Path, workos: WorkOSDouble) -> Iterator[Run]:
+    """Give what starts processes on a directory, if they are given no other, and a double; all have ended when it is left."""
     with ExitStack() as stack:
 
-        def run(script: str, *more: str, under: Sequence[str] = (), warnings: Sequence[str] = FORKS_MAY_WARN) -> Child:
-            arguments = [str(directory), workos.base_url, workos.api_key, *more]
+        def run(
+            script: str,
+            *more: str,
+            directory: Path | None = None,
+            under: Sequence[str] = (),
+            warnings: Sequence[str] = FORKS_MAY_WARN,
+        ) -> Child:
+            arguments = [str(directory or default), workos.base_url, workos.api_key, *more]
             process = subprocess.Popen(
                 [*under, sys.executable, *warnings, "-c", PRELUDE + script, *arguments],
                 stdin=subprocess.PIPE,

@@ -6,6 +6,7 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -188,7 +189,7 @@ def test_segment_is_removed_when_the_lane_it_waited_for_is_dropped(audit: Path) 
     journal.rest()
     deliver_all(feed)
     held = segments(audit)
-    (audit / "lanes" / "dropped").rmdir()
+    shutil.rmtree(audit / "lanes" / "dropped")
     feed.scan()
 
     assert (1, []) == (len(held), segments(audit))

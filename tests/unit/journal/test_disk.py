@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -208,6 +209,60 @@ def test_ensured_room_is_there(audit: Path) -> None:
     largest = "x" * (MAX_RECORD - len(encode(draft())))
 
     assert 1 == len(write(journal, 1, largest))
+
+
+def test_cursors_come_with_their_segment(audit: Path) -> None:
+    """Where a lane keeps how far it has come is there when the segment is, and goes with one that is never begun."""
+    journal = open_journal(audit)
+    for lane in ("one", "two"):
+        journal.feed(lane, durable=True)
+    write(journal, 1)
+    begun = cursors_in(audit)
+    journal._prepare()
+    prepared = cursors_in(audit)
+    journal.rest()
+
+    assert [("one", 2048), ("two", 2048)] == begun
+    assert 2 * begun == prepared
+    assert begun == cursors_in(audit)
+
+
+def cursors_in(audit: Path) -> list[tuple[str, int]]:
+    paths = sorted(audit.glob("lanes/*/*"), key=lambda path: (path.name, path.parent.name))
+    return [(path.parent.name, path.stat().st_size) for path in paths]
+
+
+def test_lane_that_is_dropped_meanwhile_hinders_no_segment(audit: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A destination that is dropped between a look and the next step needs no place any more."""
+    journal = open_journal(audit)
+    journal.feed("lane", durable=True)
+    monkeypatch.setattr("auditkit.journal.cursor.lanes_of", lambda root: ["dropped", "lane"])
+    write(journal, 1)
+
+    assert [("lane", 2048)] == cursors_in(audit)
+
+
+def test_segment_without_room_for_its_cursors_is_not_begun(audit: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a lane could not keep how far it has come, nothing is recorded that it could not deliver then."""
+    journal = open_journal(audit)
+    for lane in ("one", "two"):
+        journal.feed(lane, durable=True)
+    (audit / "lanes" / "file").touch()
+    reserve, cursors = files.reserve, []
+
+    def full(descriptor: int, size: int) -> None:
+        cursors.append(size == 2048)
+        if sum(cursors) % 2 == 0 and cursors[-1]:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        reserve(descriptor, size)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "reserve", full)
+        with pytest.raises(JournalFull, match="no space left"):
+            write(journal, 1)
+
+    assert ([], [], []) == (segments(audit), cursors_in(audit), descriptors_in(audit))
+    assert 1 == len(write(journal, 1))
 
 
 def test_missing_room_is_told_before(audit: Path) -> None:
