@@ -25,7 +25,7 @@ from auditkit import _current
 from auditkit.clock import new_id
 from auditkit.draft import Defaults, Scene
 from auditkit.errors import AuditDefinitionError, InvalidEventError
-from auditkit.event import Actor, check_metadata, describe, lacks_id, text_id
+from auditkit.event import Actor, check_metadata, describe, describe_kind, lacks_id, text_id
 from auditkit.kinds import is_kind
 
 if TYPE_CHECKING:
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from auditkit.event import MetadataValue
+
+    # What `audit_context(on_commit=...)` takes: it keeps a function until the transaction commits, and then calls it.
+    OnCommit = Callable[[Callable[[], None]], object]
 
 Function = TypeVar("Function", bound="Callable[..., Any]")
 
@@ -125,13 +128,25 @@ class _Stack:
 
 
 class Scope:
-    """What one ``audit_context`` said. Shared by the tasks and threads that inherit it."""
+    """What one ``audit_context`` said. Shared by the tasks and threads that inherit it.
 
-    __slots__ = ("_made", "_metadata", "_values", "entry", "parent", "stack", "suppressing")
+    Attributes:
+        on_commit: Who holds events of successful actions back until their transaction commits, if anybody does.
+    """
 
-    def __init__(self, parent: Scope | None, values: dict[str, Any], *, suppressing: bool = False) -> None:
+    __slots__ = ("_made", "_metadata", "_values", "entry", "on_commit", "parent", "stack", "suppressing")
+
+    def __init__(
+        self,
+        parent: Scope | None,
+        values: dict[str, Any],
+        *,
+        suppressing: bool = False,
+        on_commit: OnCommit | None = None,
+    ) -> None:
         """Begin with what was given; callables are asked when the first event needs them."""
         self.parent = parent
+        self.on_commit: OnCommit | None = on_commit if parent is None else on_commit or parent.on_commit
         self.stack: _Stack = _Stack() if parent is None else parent.stack
         self.suppressing = suppressing
         self._values = {name: value for name, given in values.items() if (value := _kept(name, given)) is not None}
@@ -314,6 +329,10 @@ class audit_context:  # noqa: N801  (used like a function, as contextlib.suppres
         on_behalf_of: The impersonated party, in the same forms; recorded in metadata, never as the actor.
         metadata: What to add to every event; checked as an event's is.
         correlation_id: What all events inside share; the outermost scope makes one if none is given.
+        on_commit: What takes a function without arguments and calls it when the transaction commits, such as Django's
+            ``transaction.on_commit``. Events of successful actions inside, reads aside, are made when their call ends
+            and recorded by that function; where it is dropped uncalled they are dropped too, and counted
+            ``rolled_back``. Failures, denials and reads are recorded at once. Inner scopes inherit it.
         inherit: False starts from the trail's defaults rather than from the scope around.
 
     Every field may be a callable without arguments: it is asked on the caller's thread when the first event
@@ -333,6 +352,7 @@ class audit_context:  # noqa: N801  (used like a function, as contextlib.suppres
         on_behalf_of: object = None,
         metadata: Mapping[str, Any] | Callable[[], Mapping[str, Any] | None] | None = None,
         correlation_id: object = None,
+        on_commit: OnCommit | None = None,
         inherit: bool = True,
     ) -> None:
         """Keep what was given; nothing is asked or bound before the scope is entered."""
@@ -344,12 +364,14 @@ class audit_context:  # noqa: N801  (used like a function, as contextlib.suppres
             "metadata": metadata,
             "correlation_id": correlation_id,
         }
+        self._on_commit = _callback(on_commit)
         self._inherit = inherit
 
     def _begin(self) -> Scope:
         around = SCOPE.get()
         suppressing = around is not None and around.suppressing
-        return Scope(around if self._inherit else None, self._given, suppressing=suppressing)
+        parent = around if self._inherit else None
+        return Scope(parent, self._given, suppressing=suppressing, on_commit=self._on_commit)
 
     def __enter__(self) -> None:
         """Enter a new scope."""
@@ -422,6 +444,15 @@ class audit_context:  # noqa: N801  (used like a function, as contextlib.suppres
             return _finished_in(scope, result) if type(result) is CoroutineType else result
 
         return inner
+
+
+def _callback(given: object) -> OnCommit | None:
+    """Return what was given for ``on_commit``; what cannot be called is told, and taken for not given."""
+    if given is None or callable(given):
+        return given
+    message = f"audit_context was given something it cannot use: on_commit must be callable, got {describe_kind(given)}"
+    _current.reporter.report("context", message, cause="on_commit")
+    return None
 
 
 def _check_function(function: object) -> None:
@@ -541,6 +572,7 @@ def bind_context(  # noqa: PLR0913  (the fields of a context, by name)
     on_behalf_of: object = None,
     metadata: Mapping[str, Any] | Callable[[], Mapping[str, Any] | None] | None = None,
     correlation_id: object = None,
+    on_commit: OnCommit | None = None,
 ) -> None:
     """Fill fields of the innermost scope in place, in the forms that `audit_context` takes.
 
@@ -564,6 +596,7 @@ def bind_context(  # noqa: PLR0913  (the fields of a context, by name)
             "correlation_id": correlation_id,
         }
     )
+    scope.on_commit = _callback(on_commit) or scope.on_commit
 
 
 def current_context() -> Context:

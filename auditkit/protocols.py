@@ -289,6 +289,10 @@ class Recorder(Protocol):
         """Count an audit error, and log it once per cause and window."""
         ...
 
+    def count_rolled_back(self) -> None:
+        """Count an event that was dropped, since its transaction did not commit."""
+        ...
+
     def receipt(self, event_id: str, position: Position) -> Receipt:
         """Return a receipt for a recorded event."""
         ...

@@ -9,6 +9,7 @@ from auditkit import _current
 from auditkit.capture.attribute import identified
 from auditkit.capture.call import CALL
 from auditkit.capture.composition import merged, normalised, overlaid, stated_change
+from auditkit.capture.holding import hold, holder
 from auditkit.capture.tracing import ambient
 from auditkit.clock import new_id
 from auditkit.context import current_scope
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
     from auditkit.capture.audited import ActionTypeName
     from auditkit.draft import Scene
-    from auditkit.protocols import Position, Receipt, Recorder
+    from auditkit.protocols import Receipt, Recorder
 
 _NOWHERE: Final = ("", -1)
 _SUCCESS: Final = "success"
@@ -106,13 +107,13 @@ def record(  # noqa: PLR0913  (the design's names; all but two by keyword)
         "id": id,
     }
     trail: Recorder = _current.trail or _current.resolve()
-    event_id, position = _write(trail, action, action_type, fact)
-    if trail.syncs_each and position is not _NOWHERE:
+    receipt, written = _write(trail, action, action_type, fact)
+    if trail.syncs_each and written:
         try:
             trail.settle()
         except Exception as error:  # noqa: BLE001  (nothing of auditkit's own may reach the application unasked)
-            return _not_recorded(trail, action, event_id, error)
-    return trail.receipt(event_id, position)
+            return _not_recorded(trail, action, receipt.id, error)
+    return receipt
 
 
 async def arecord(action: str, action_type: ActionTypeName, **fact: Unpack[Fact]) -> Receipt:
@@ -130,17 +131,17 @@ async def arecord(action: str, action_type: ActionTypeName, **fact: Unpack[Fact]
         RecordingFailed: As `record` does.
     """
     trail: Recorder = _current.trail or _current.resolve()
-    event_id, position = _write(trail, action, action_type, fact)
-    if trail.syncs_each and position is not _NOWHERE:
+    receipt, written = _write(trail, action, action_type, fact)
+    if trail.syncs_each and written:
         try:
             await trail.asettle()
         except Exception as error:  # noqa: BLE001  (as in record)
-            return _not_recorded(trail, action, event_id, error)
-    return trail.receipt(event_id, position)
+            return _not_recorded(trail, action, receipt.id, error)
+    return receipt
 
 
-def _write(trail: Recorder, action: str, action_type: ActionTypeName, fact: Fact) -> tuple[str, Position]:
-    """Write a fact down; return the event's id, and where it is: nowhere if it could not be written.
+def _write(trail: Recorder, action: str, action_type: ActionTypeName, fact: Fact) -> tuple[Receipt, bool]:
+    """Write a fact down; return its receipt, and whether it is in the journal: not if it is held, or could not be.
 
     Raises:
         RecordingFailed: That was asked to be raised.
@@ -148,7 +149,7 @@ def _write(trail: Recorder, action: str, action_type: ActionTypeName, fact: Fact
     scope = current_scope()
     event_id = fact.get("id") or new_id()
     if not trail.enabled or (scope is not None and scope.suppressing):
-        return event_id, _NOWHERE
+        return trail.receipt(event_id, _NOWHERE), False
     now = trail.time_ns()
     occurred_at = fact.get("occurred_at")
     try:
@@ -176,10 +177,14 @@ def _write(trail: Recorder, action: str, action_type: ActionTypeName, fact: Fact
         told = {} if outcome == _SUCCESS else {"outcome": _text(outcome, "outcome")}
         layers = merged(told, state, _metadata({} if metadata is None else metadata), ambient(trail, scene))
         draft = draft_of(event)._replace(scene=scene, metadata=trail.redactor.apply(layers))
-        return event_id, trail.write(draft if occurred_at is not None else draft._replace(occurred_ns=now))
+        if occurred_at is None:
+            draft = draft._replace(occurred_ns=now)
+        on_commit = holder(scope, action_type, succeeded=not told)
+        if on_commit is not None:
+            return hold(on_commit, trail, draft), False
+        return trail.receipt(event_id, trail.write(draft)), True
     except Exception as error:  # noqa: BLE001  (nothing of auditkit's own may reach the application unasked)
-        receipt = _not_recorded(trail, action, event_id, error)
-        return receipt.id, _NOWHERE
+        return _not_recorded(trail, action, event_id, error), False
 
 
 def _metadata(given: object) -> dict[str, Any]:

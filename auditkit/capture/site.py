@@ -24,6 +24,7 @@ from auditkit.capture.composition import (
     rehearse,
 )
 from auditkit.capture.declaration import RAISE, RECORD, SKIP, Declaration
+from auditkit.capture.holding import hold, holder
 from auditkit.errors import AuditError, RecordingFailed
 
 if TYPE_CHECKING:
@@ -125,9 +126,9 @@ class Site:
         Raises:
             RecordingFailed: It could not be recorded, and that was asked to be raised.
         """
-        trail = call.trail
+        trail, scope = call.trail, call.scope
         try:
-            if call.said is not None or call.declared.judges:
+            if call.said is not None or call.declared.judges or (scope is not None and scope.on_commit is not None):
                 self._judge(call)
             else:
                 rules = trail.redactor
@@ -162,12 +163,16 @@ class Site:
         trail, said = call.trail, call.said
         if said is not None and said.discarded:
             return
+        on_commit = holder(call.scope, call.declared.action_type, succeeded=not told)
         redactor = self._redactor(trail.redactor)
         draft = compose(call, redactor, told)
         drafts = [] if draft is None else [draft]
         for each in drafts if said is None else chain(drafts, further(call, said, redactor, told)):
             try:
-                trail.write(each)
+                if on_commit is None:
+                    trail.write(each)
+                else:
+                    hold(on_commit, trail, each)
             except Exception as error:  # noqa: BLE001  (each by itself: the next one may find room again)
                 self._could_not(call, error)
 

@@ -291,6 +291,10 @@ class AuditTrail:
         """Count an audit error, and log it once per cause and window."""
         self._engine.reporter.report(code, message, cause=cause, error=error)
 
+    def count_rolled_back(self) -> None:
+        """Count an event that was dropped, since its transaction did not commit."""
+        self._engine.rolled_back += 1
+
     # ------------------------------------------------------------------ ending
 
     def flush(self, timeout: float = 10.0) -> bool:
@@ -335,7 +339,7 @@ class AuditTrail:
         troubles = Counter(engine.reporter.counts())
         if _current.trail is self:
             troubles.update(_current.reporter.counts())
-        return Stats(engine.recorded, dict(troubles), dict(engine.destinations()))
+        return Stats(engine.recorded, dict(troubles), dict(engine.destinations()), rolled_back=engine.rolled_back)
 
     def health(self) -> Health:
         """Return whether the trail does what it promises, and what keeps it from it."""

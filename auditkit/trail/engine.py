@@ -43,6 +43,7 @@ class Engine:
         reporter: Where trouble is told; a forked child has a new one.
         sound: The works, while nothing is wrong with them: all that recording has to look at.
         recorded: Events written down in this process.
+        rolled_back: Events dropped in this process, since their transaction did not commit.
         stopped: Whether it was shut down.
     """
 
@@ -51,7 +52,7 @@ class Engine:
         self.clock = clock
         self.reporter = Reporter(clock)
         self.sound: Works | None = None
-        self.recorded = 0
+        self.recorded = self.rolled_back = 0
         self.stopped = False
         self._settings = settings
         self._builder = Builder(settings, clock, self.reporter)
@@ -331,7 +332,7 @@ class Engine:
         self._ailment = self._ailment_text = ""
         self._ailing_since_ns = 0
         self._past = []
-        self.recorded = 0
+        self.recorded = self.rolled_back = 0
         self.reporter = Reporter(self.clock)
         self._builder = Builder(self._settings, self.clock, self.reporter)
         self._renew_locks()

@@ -29,11 +29,13 @@ class Stats:
         recorded: Events written down.
         troubles: Audit errors by their codes.
         destinations: What became of the events at each destination, the ledger included.
+        rolled_back: Events dropped, since their transaction did not commit: see ``audit_context(on_commit=...)``.
     """
 
     recorded: int
     troubles: Mapping[str, int]
     destinations: Mapping[str, LaneStats]
+    rolled_back: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
