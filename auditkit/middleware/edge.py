@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from contextvars import Token
     from types import TracebackType
 
-    from auditkit.context import Scope
+    from auditkit.context import OnCommit, Scope
     from auditkit.middleware.facts import Request
 
 Carrier = TypeVar("Carrier")
@@ -69,6 +69,7 @@ class Edge(Generic[Carrier]):
         trusted_proxies: The networks of the service's own proxies.
         hops: How many proxies each request passes, instead.
         exclude: Paths, exact or with ``*`` at their end, that get an empty scope.
+        on_commit: What `audit_context` takes by this name.
 
     Raises:
         ConfigurationError: That cannot work.
@@ -86,6 +87,7 @@ class Edge(Generic[Carrier]):
         trusted_proxies: Iterable[object],
         hops: int | None,
         exclude: Iterable[str],
+        on_commit: OnCommit | None = None,
     ) -> None:
         """Check what was told."""
         self._read = read
@@ -94,6 +96,7 @@ class Edge(Generic[Carrier]):
         self._metadata = _checked("metadata", metadata)
         self._proxies = Proxies.declared(trusted_proxies, hops)
         self._exact, self._prefixes = _paths(exclude)
+        self._on_commit = on_commit
 
     def place(self, carrier: Carrier) -> Place:
         """Return where the application of a request is to run: in a scope that says who acts and from where."""
@@ -110,7 +113,7 @@ class Edge(Generic[Carrier]):
             _current.reporter.report("context", message, cause="middleware", error=error)
             given = self._asked(carrier)
             more = _later(self._metadata, carrier)
-        with audit_context(**given):
+        with audit_context(**given, on_commit=self._on_commit):
             if more is not None:  # beside what the request says, not instead of it
                 bind_context(metadata=more)
             return Place(current_scope())
