@@ -30,8 +30,9 @@ _NO_RESERVING = {errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS}
 if sys.platform == "win32":
     import msvcrt
 
-    def lock(descriptor: int, *, wait: bool = False) -> bool:
-        """Take the exclusive lock of a descriptor opened for that alone; it is freed by closing it."""
+    def lock(descriptor: int, *, wait: bool = False, shared: bool = False) -> bool:
+        """Take the lock of a descriptor opened for that alone; it is freed by closing it, and never shared."""
+        del shared
         try:
             # A byte that nobody reads: locks are mandatory here.
             os.lseek(descriptor, 0x7FFF0000, os.SEEK_SET)
@@ -65,8 +66,8 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-    def lock(descriptor: int, *, wait: bool = False) -> bool:
-        """Take the exclusive lock of a descriptor opened for that alone.
+    def lock(descriptor: int, *, wait: bool = False, shared: bool = False) -> bool:
+        """Take the lock of a descriptor opened for that alone; with ``shared`` others may, too, who take it so.
 
         The lock lives as long as the open file: it is freed by closing every copy of the descriptor, also
         by the process's death, and never by an unlock (in a forked child that would free its parent's).
@@ -74,8 +75,9 @@ else:
         Returns:
             Whether it was taken; always True with ``wait``.
         """
+        kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            fcntl.flock(descriptor, kind | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
             return False
         return True
@@ -205,6 +207,15 @@ def open_existing(path: Path) -> Handle:
     return _known(path, os.O_RDWR | _NO_LINK)
 
 
+def open_to_read(path: Path) -> Handle:
+    """Open a file that exists for reading alone, as on a file system that takes no writes.
+
+    Raises:
+        FileNotFoundError: There is none.
+    """
+    return _known(path, os.O_RDONLY | _NO_LINK)
+
+
 def _known(path: Path, flags: int) -> Handle:
     with _guard:
         handle = Handle(os.open(path, flags | _FLAGS, 0o600))
@@ -265,6 +276,21 @@ def locked(path: Path, *, create: bool = False, wait: bool = False) -> Handle | 
         if not taken and not wait:
             return None
         # The name went to another file between the two calls: start again.
+
+
+def is_held(path: Path) -> bool:
+    """Return whether a process holds a file's lock; who asks does not keep others from asking.
+
+    Ask only where a process that is about to take the lock tries again: it may meet who asks.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+    """
+    handle = open_to_read(path)
+    try:
+        return not lock(handle.fd, shared=True)
+    finally:
+        close(handle)
 
 
 def size(handle: Handle) -> int:

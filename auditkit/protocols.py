@@ -43,6 +43,28 @@ class Frozen(NamedTuple):
     first_ns: int
 
 
+class Standing(NamedTuple):
+    """How a lane stands, as the process that works it knows.
+
+    Attributes:
+        delivered: Events that the destination accepted from this process.
+        failures: Attempts that failed.
+        rate: Events a second that it accepted lately.
+        accepted_ns: When it last accepted anything, in nanoseconds since the epoch; 0 for never.
+        code: ``"failing"`` or ``"paused"`` where the last attempt failed, else empty.
+        trouble: Why the last attempt failed, in the destination's own words; empty when it did not.
+        since_ns: Since when attempts fail; 0 when they do not.
+    """
+
+    delivered: int = 0
+    failures: int = 0
+    rate: float = 0.0
+    accepted_ns: int = 0
+    code: str = ""
+    trouble: str = ""
+    since_ns: int = 0
+
+
 class Journal(Protocol):
     """Where events are written down first. Safe to call from any thread."""
 
@@ -151,6 +173,10 @@ class Feed(Protocol):
 
     def scan(self, *, eager: bool = False) -> None:
         """Look for segments that nobody delivers, and take them over; ``eager`` takes live ones at once."""
+        ...
+
+    def tell(self, standing: Standing) -> None:
+        """Leave how the lane stands where other processes can look at it. Raises nothing."""
         ...
 
     def pending(self) -> int:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 SCAN_INTERVAL = 5.0  # seconds between looks for segments that nobody delivers
 _AHEAD = 64  # records taken from the feed at once: half its cost lies in the asking
 KEYS_KEPT_NS = 24 * 3600 * 10**9  # nanoseconds for which WorkOS knows an idempotency key again
+_TELL_INTERVAL = 2.0  # seconds for which nothing is told of a lane whose trouble stays as it is
 _AGAIN = 60.0  # seconds after which what failed on our own side is tried again
 
 
@@ -76,6 +77,7 @@ class Dispatcher:
         self._scan_interval = scan_interval
         self._blind = False  # whether the last look at the journal failed
         self._closed = False
+        self._told = (-math.inf, "")  # when it was told how the lane stands, and its trouble then
         self._left_behind = 0  # how many were pending when it closed: a closed feed knows no more
 
     # ------------------------------------------------------------------ choosing, while state is held
@@ -102,6 +104,14 @@ class Dispatcher:
             self._report("scan_failed", f"{self.name} cannot look through the journal", error)
         else:
             self._blind = False
+        self._tell()
+
+    def _tell(self, *, at_once: bool = False) -> None:
+        """Leave how the lane stands where other processes look: now and then, and when its trouble changes."""
+        now, (before, code) = self._clock.monotonic(), self._told
+        if at_once or now - before >= _TELL_INTERVAL or self._tally.code != code:
+            self._told = (now, self._tally.code)
+            self._feed.tell(self._tally.standing(now))
 
     def _take(self) -> Sequence[Record]:
         if len(self._ahead) < self._max_batch:
@@ -186,8 +196,10 @@ class Dispatcher:
             return
         if error is None:
             self.schedule.accepted(now)
-            self._tally.accepted()
+            self._tally.accepted(self._clock.time_ns())
             self._conclude(batch, DONE)
+            if self._told[1]:  # it was in trouble
+                self._tell()
             return
         verdict = judge(self.schedule.attempt(batch, error, now, self._clock.random()))
         if verdict.action is Action.HALVE:
@@ -227,6 +239,7 @@ class Dispatcher:
         self.schedule.failed(batch, verdict, now)
         code = "paused" if verdict.action is Action.PAUSE else "failing"
         self._tally.failed(code, verdict.reason, self._clock.time_ns())
+        self._tell()
         self._report(code, f"{self.name} did not accept events, which are kept and tried again: {verdict.reason}", None)
 
     def _report(self, code: str, message: str, error: BaseException | None) -> None:
@@ -279,7 +292,7 @@ class Dispatcher:
     def stats(self) -> LaneStats:
         """Return what became of this destination's events in this process."""
         with self.state:
-            return self._tally.stats(self._pending())
+            return self._tally.stats(self._pending(), self._clock.monotonic())
 
     # ------------------------------------------------------------------ ending
 
@@ -292,6 +305,7 @@ class Dispatcher:
                 self._read_ahead()  # over the ends of segments: then those can be removed
             self._left_behind = self._pending()
             self._closed = True
+            self._tell(at_once=True)
             self._feed.close()
         if transport:
             try:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from auditkit.errors import DeliveryError, Paused, Rejected, TemporaryFailure
+from auditkit.redaction import Redactor
 
 FIRST_WAIT = 0.5  # seconds
 LONGEST_WAIT = 300.0  # seconds between attempts, however often they failed
@@ -14,6 +15,7 @@ LONGEST_ASKED = 900.0  # seconds of a destination's Retry-After that are honoure
 PROBE = 60.0  # seconds at most between attempts at a destination whose configuration is wrong
 GIVE_UP = 24 * 3600.0  # seconds after which an event that keeps failing among accepted ones is undeliverable
 RECENT = 60.0  # seconds for which an accepted event shows that a destination's configuration is right
+_REDACTOR = Redactor()
 
 
 class Action(Enum):
@@ -120,8 +122,8 @@ def asked_of(error: BaseException) -> float | None:
 
 
 def reason_of(error: BaseException) -> str:
-    """Return why an attempt failed: a delivery error's own words, another exception's type alone."""
+    """Return why an attempt failed: a delivery error's own words, redacted, another exception's type alone."""
     kind = type(error).__name__
     if isinstance(error, DeliveryError):
-        return str(error) or kind
+        return _REDACTOR.text(str(error)) or kind  # whoever wrote the transport may have forgotten to
     return kind  # its text may hold data

@@ -1,4 +1,4 @@
-"""How much waits for a lane in the whole directory, whichever process delivers it."""
+"""How much waits for a lane in the whole directory, and since when, whichever process delivers it."""
 
 from __future__ import annotations
 
@@ -6,14 +6,19 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from auditkit import files
+from auditkit.encoding import MAX_RECORD, decode, draft_of
 from auditkit.journal import cursor as cursors
-from auditkit.journal.segment import CLOSED, OPEN, count_records, is_for
+from auditkit.journal import frames
+from auditkit.journal.segment import CLOSED, OPEN, count_records, is_for, open_segment
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-def backlog(root: Path, lane: str) -> int:
+_READ = MAX_RECORD + 8192  # bytes in which a header and a record end
+
+
+def backlog(root: Path, lane: str, known: dict[str, int] | None = None) -> int:
     """Return how many events a lane has still to accept; reads every segment that it has not passed.
 
     A segment that goes, or cannot be read, meanwhile counts as nothing. Takes no lock and changes nothing.
@@ -21,13 +26,17 @@ def backlog(root: Path, lane: str) -> int:
     Args:
         root: The audit directory.
         lane: The lane's name.
+        known: As for `waiting_in`.
     """
-    waiting = 0
+    return sum(waiting_in(root, lane, name, known) for name in _segments(root))
+
+
+def _segments(root: Path) -> list[str]:
+    """Return the names of the segments that lanes deliver, by age."""
     with suppress(FileNotFoundError):
-        names = {path.stem for path in files.listing(root / "journal") if path.suffix in {OPEN, CLOSED}}
-        for name in names:
-            waiting += waiting_in(root, lane, name)
-    return waiting
+        paths = files.listing(root / "journal")
+        return list(dict.fromkeys(path.stem for path in paths if path.suffix in {OPEN, CLOSED}))
+    return []
 
 
 def waiting_in(root: Path, lane: str, name: str, known: dict[str, int] | None = None) -> int:
@@ -47,6 +56,53 @@ def waiting_in(root: Path, lane: str, name: str, known: dict[str, int] | None = 
         if not progress.done:
             return max(_records(root / "journal", name, known) - progress.index - progress.ahead.bit_count(), 0)
     return 0
+
+
+def oldest_waiting_ns(root: Path, lane: str, now_ns: int) -> int:
+    """Return since when the oldest event waits that a lane has still to accept; 0 where none does.
+
+    Reads one event, however much waits. Takes no lock and changes nothing.
+
+    Args:
+        root: The audit directory.
+        lane: The lane's name.
+        now_ns: The present, in nanoseconds since the epoch: nothing waits since later than that.
+    """
+    for name in _segments(root):
+        if is_for(name, lane):
+            with suppress(OSError):
+                since_ns = _first_waiting_ns(root, lane, name)
+                if since_ns:
+                    return min(since_ns, now_ns)
+    return 0
+
+
+def _first_waiting_ns(root: Path, lane: str, name: str) -> int:
+    """Return when the first event of a segment that a lane has not accepted was recorded, as far as that shows."""
+    progress = cursors.read(root / "lanes" / lane / f"{name}{cursors.SUFFIX}") or cursors.Progress()
+    if progress.done:
+        return 0
+    file = open_segment(root / "journal", name)
+    try:
+        data = files.read_at(file.fd, _READ, progress.offset)
+    finally:
+        files.close(file)
+    for line in data.split(b"\n")[:-1]:
+        body = line[frames.OVERHEAD - 1 :]
+        if frames.is_record(body):
+            with suppress(ValueError):  # damage, or what is being written: nobody can say more of it
+                event = draft_of(decode(body))
+                # It may tell of what was long ago; but it was made, and its segment begun, before it was recorded.
+                return max(event.occurred_ns, _millisecond_of(event.id), _millisecond_of(name))
+    return 0
+
+
+def _millisecond_of(name: str) -> int:
+    """Return the time in a name that is a UUIDv7 (RFC 9562, 5.7), in nanoseconds; 0 in another."""
+    try:
+        return int(name[:8] + name[9:13], 16) * 1_000_000 if name[14:15] == "7" else 0
+    except ValueError:
+        return 0
 
 
 def _records(directory: Path, name: str, known: dict[str, int] | None) -> int:

@@ -90,7 +90,7 @@ def latest(data: bytes) -> Progress:
 def read(path: Path) -> Progress | None:
     """Return what a cursor file says, whoever holds it; None where there is none."""
     try:
-        file = files.open_existing(path)
+        file = files.open_to_read(path)
     except FileNotFoundError:
         return None
     try:

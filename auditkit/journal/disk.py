@@ -219,7 +219,8 @@ class DiskJournal:
         self._end_present()
         try:
             created_at = wire_time(self._clock.time_ns())
-            new.begin({"created_at": created_at, "previous": self._previous, **self._worked()})
+            limit = {"max_bytes": self._max_bytes}  # who looks at the directory from outside asks how full it is
+            new.begin({"created_at": created_at, "previous": self._previous, **limit, **self._worked()})
         except BaseException:
             self._discard(new)
             raise

@@ -21,6 +21,7 @@ from auditkit.journal.doubts import mark
 from auditkit.journal.held import Held
 from auditkit.journal.letters import DEAD
 from auditkit.journal.segment import CLOSED, CORRUPT, NEW, OPEN, is_for
+from auditkit.journal.worker import WorkerFile, sweep_workers
 from auditkit.pacing import AT_ONCE, breathe
 from auditkit.protocols import Record
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from auditkit.event import Event
     from auditkit.journal.bodies import Bodies
     from auditkit.journal.frames import Keys
-    from auditkit.protocols import Frozen, Position
+    from auditkit.protocols import Frozen, Position, Standing
     from auditkit.reporting import Reporter
 
 _HEADER_ROOM = 4096  # bytes in which a header ends
@@ -109,6 +110,7 @@ class DiskFeed:
         self._records: dict[str, int] = {}  # how many events closed segments hold that wait to be delivered
         self._remembered: frozenset[str] = frozenset()
         self._guard = threading.RLock()  # between `begun` and `close`; a signal handler may come from one to the other
+        self._worker = WorkerFile(root / "lanes" / lane, clock)
         self.closed = False
         if durable:
             remember(root, lane)
@@ -292,7 +294,7 @@ class DiskFeed:
         self._contained(self._directory, sweep)
         self._contained(self._root / DEAD, self._finish_requeued)
         self._take_begun()  # what is begun from here on may not be listed, and stays to be taken below
-        cursors_seen = files.listing(self._lanes / self.lane)
+        cursors_seen = self._listed()
         found = {path.stem: path for path in files.listing(self._directory) if path.suffix in {OPEN, CLOSED}}
         now = self._clock.monotonic()
         self._open_since = {name: since for name, since in self._open_since.items() if name in found}
@@ -303,7 +305,16 @@ class DiskFeed:
         for path in cursors_seen:
             if path.suffix == cursors.SUFFIX and path.stem not in found:
                 self._contained(path, self._forget)
+        self._contained(self._lanes / self.lane, lambda _: sweep_workers(cursors_seen))
         self._claim_waiting()
+
+    def _listed(self) -> list[Path]:
+        """Return what the lane's directory holds; where somebody had it forgotten, it is a new lane's."""
+        try:
+            return files.listing(self._lanes / self.lane)
+        except FileNotFoundError:
+            remember(self._root, self.lane)
+            return []
 
     def _is_to_claim(self, path: Path, now: float, *, eager: bool) -> bool:
         name = path.stem
@@ -447,6 +458,16 @@ class DiskFeed:
 
     # ------------------------------------------------------------------ telling
 
+    def tell(self, standing: Standing) -> None:
+        """Leave how the lane stands where other processes can look at it, and that this process works it."""
+        if not self._durable or self.closed:
+            return
+        try:
+            self._worker.tell(standing)
+        except OSError as error:
+            message = f"cannot leave in {self._root} how {self.lane} stands: {error.strerror}"
+            self._tell("standing_failed", message, error, cause=self.lane)
+
     def pending(self) -> int:
         """Return how many records of the segments held or waiting here are not acknowledged."""
         held = sum(each.pending for each in (*self._held.values(), *self._opened))
@@ -484,3 +505,4 @@ class DiskFeed:
             self._take_begun()
             while self._held:
                 self._held.popitem()[1].close()
+            self._worker.close()

@@ -138,6 +138,24 @@ def is_worked_by_its_writer(data: bytes, lane: str) -> bool:
         return True
 
 
+def stated_limit(data: bytes) -> int | None:
+    """Return how many bytes a segment's writer lets the journal have, by its header; None where it does not say.
+
+    Args:
+        data: The segment's first bytes.
+    """
+    try:
+        limit = _stated(data).get("max_bytes")
+    except (ValueError, TypeError):
+        return None
+    return limit if isinstance(limit, int) and limit > 0 else None
+
+
+def is_record(body: bytes) -> bool:
+    """Return whether a line's JSON is neither a header nor an end."""
+    return not body.startswith((_HEADER, _END))
+
+
 def _check_format(fields: dict[str, Any]) -> None:
     if fields["auditkit"] != FORMAT:
         raise NewerFormat(f"format {fields['auditkit']}, and this auditkit reads format {FORMAT}")

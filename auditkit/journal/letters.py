@@ -107,7 +107,7 @@ def letters_of(root: Path, lane: str) -> Iterator[Letter]:
         OSError: They may not be read.
     """
     try:
-        file = files.open_existing(_path(root / DEAD, lane))
+        file = files.open_to_read(_path(root / DEAD, lane))
     except FileNotFoundError:
         return
     try:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from auditkit.draft import Draft
     from auditkit.event import Event
-    from auditkit.protocols import Frozen, Position
+    from auditkit.protocols import Frozen, Position, Standing
 
 _SEGMENT = "memory"
 MAX_RECORDS = 65_536  # events that may wait at once
@@ -204,6 +204,9 @@ class MemoryFeed:
 
     def scan(self, *, eager: bool = False) -> None:
         """Do nothing: nobody else's events are here."""
+
+    def tell(self, standing: Standing) -> None:
+        """Do nothing: no other process can look into this one's memory."""
 
     def pending(self) -> int:
         """Return how many records are not acknowledged."""

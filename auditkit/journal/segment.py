@@ -231,12 +231,12 @@ def count_records(directory: Path, name: str) -> int:
 
 
 def open_segment(directory: Path, name: str) -> files.Handle:
-    """Open a segment, whether its writer is done with it or not.
+    """Open a segment to read it, whether its writer is done with it or not.
 
     Raises:
         FileNotFoundError: There is no such segment.
     """
     try:
-        return files.open_existing(directory / f"{name}{OPEN}")
+        return files.open_to_read(directory / f"{name}{OPEN}")
     except FileNotFoundError:  # in this order no renaming hides it from both
-        return files.open_existing(directory / f"{name}{CLOSED}")
+        return files.open_to_read(directory / f"{name}{CLOSED}")

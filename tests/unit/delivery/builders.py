@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from auditkit.event import Event
     from auditkit.journal.memory import MemoryFeed
-    from auditkit.protocols import Frozen, Position, Record
+    from auditkit.protocols import Frozen, Position, Record, Standing
 
 
 class BrokenFeed:
@@ -29,6 +29,7 @@ class BrokenFeed:
         self.failing: dict[str, BaseException] = {}
         self.acknowledged: list[Position] = []
         self.closed = False
+        self.told: list[Standing] = []
 
     def take(self, limit: int) -> Sequence[Record]:
         self._check("take")
@@ -66,6 +67,9 @@ class BrokenFeed:
 
     def kept_body(self, position: Position) -> Frozen | None:
         return self._feed.kept_body(position)
+
+    def tell(self, standing: Standing) -> None:
+        self.told.append(standing)
 
     def doubt(self, event: Event, first_ns: int) -> None:
         self._feed.doubt(event, first_ns)
