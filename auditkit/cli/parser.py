@@ -51,6 +51,18 @@ examples:
   WORKOS_API_KEY=sk_... AUDITKIT_TRANSPORT=workos_audit_logs auditkit deliver /var/lib/app/audit --follow
   auditkit deliver --transport app.audit:transports --no-ledger --timeout 300
 """
+_STATUS = """\
+Print how each destination stands that a directory keeps events for, whichever
+processes work it: what waits, since when, how fast it goes, dead letters, how
+many processes work it, and why the last attempt failed. Below it stands what
+is wrong, in the words of health(), each with a remedy. Exit status 1 when there
+is a problem. Changes nothing, and may run beside the service.
+"""
+_STATUS_EXAMPLES = """\
+examples:
+  auditkit status
+  auditkit status /var/lib/app/audit --json
+"""
 _DOCTOR = """\
 Look at everything an audit trail depends on: the directory, its permissions and
 file system, free space, what a sync costs, locks, SQLite, secret and API key
@@ -190,6 +202,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_demo(commands)
     _add_log(commands)
     _add_deliver(commands)
+    _add_status(commands)
     _add_verify(commands)
     _add_doctor(commands)
     _add_dead(commands)
@@ -268,6 +281,12 @@ def _add_deliver(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="stop after so long (default: when nothing was accepted for 60 seconds)",
     )
     length.add_argument("--follow", action="store_true", help="go on with what comes, until SIGTERM or Ctrl-C")
+
+
+def _add_status(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    status = _command(commands, "status", "say how each destination stands", _STATUS, _STATUS_EXAMPLES)
+    _add_directory(status)
+    status.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def _add_verify(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

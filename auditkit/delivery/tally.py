@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from auditkit.protocols import Standing
@@ -38,7 +38,7 @@ class LaneStats:
     failures: int = 0
     possible_duplicates: int = 0
     pending: int = 0
-    rate: float = 0.0
+    rate: float = field(default=0.0, compare=False)  # it falls by itself: nothing has happened then
     code: str = ""
     trouble: str = ""
     since_ns: int = 0

@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
-from auditkit.journal.backlog import backlog
+from auditkit.journal.backlog import backlog, oldest_waiting_ns
 from auditkit.journal.disk import DiskJournal
 from auditkit.journal.doubts import possible_duplicates
+from auditkit.journal.fill import Fill, fill_of
 from auditkit.journal.frames import Keys
-from auditkit.journal.letters import Letter, Letterbox, lanes_with_letters, letters_of
+from auditkit.journal.letters import Letter, Letterbox, count_letters, lanes_with_letters, letters_of
 from auditkit.journal.memory import MemoryJournal
 from auditkit.journal.requeueing import Requeued, finish, interrupted, requeue
 from auditkit.journal.verification import JournalVerification
 from auditkit.journal.verification import verify as verify_journal
+from auditkit.journal.worker import Worker, workers_of
 
 __all__ = [
     "DiskJournal",
+    "Fill",
     "JournalVerification",
     "Keys",
     "Letter",
     "Letterbox",
     "MemoryJournal",
     "Requeued",
+    "Worker",
     "backlog",
+    "count_letters",
+    "fill_of",
     "finish",
     "interrupted",
     "lanes_with_letters",
     "letters_of",
+    "oldest_waiting_ns",
     "possible_duplicates",
     "requeue",
     "verify_journal",
+    "workers_of",
 ]

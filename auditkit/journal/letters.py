@@ -116,6 +116,22 @@ def letters_of(root: Path, lane: str) -> Iterator[Letter]:
         files.close(file)
 
 
+def count_letters(root: Path, lane: str) -> int:
+    """Return how many dead letters a destination has, without reading what they say.
+
+    Raises:
+        OSError: They may not be read.
+    """
+    try:
+        file = files.open_to_read(_path(root / DEAD, lane))
+    except FileNotFoundError:
+        return 0
+    try:
+        return sum(line.endswith(b"\n") and not line.isspace() for line in files.lines_of(file))
+    finally:
+        files.close(file)
+
+
 def _read(file: files.Handle, lane: str) -> Iterator[Letter]:
     return (Letter.read(lane, line) for line in files.lines_of(file) if line.strip())
 

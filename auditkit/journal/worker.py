@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 SUFFIX = ".worker"
 _SPACE = 4096  # bytes of the file
 _LONGEST = 500  # characters of a trouble; each may take six bytes
+_UNTOLD = Standing()
 _TRIES = 3  # to read what may be overwritten at that moment
 
 
@@ -48,7 +49,7 @@ class Worker:
     pid: int = 0
     since_ns: int = 0
     told_ns: int = 0
-    standing: Standing = Standing()
+    standing: Standing = _UNTOLD
 
 
 class WorkerFile:

@@ -19,6 +19,7 @@ from auditkit.trail.process_wide import (
     transport_from_environment,
 )
 from auditkit.trail.standing_in import standing_in
+from auditkit.trail.status import Status, status_of
 from auditkit.trail.telling import Health, Problem, Stats
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "Health",
     "Problem",
     "Stats",
+    "Status",
     "aemit",
     "aflush",
     "catch_up",
@@ -41,5 +43,6 @@ __all__ = [
     "shutdown",
     "standing_in",
     "stats",
+    "status_of",
     "transport_from_environment",
 ]

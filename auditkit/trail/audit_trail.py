@@ -22,6 +22,7 @@ from auditkit.files import audit_directory
 from auditkit.redaction import Redactor
 from auditkit.reporting import logger
 from auditkit.trail.engine import Engine
+from auditkit.trail.status import Lookout
 from auditkit.trail.telling import REMEDIES, Health, Problem, Stats, destination_problems
 
 if TYPE_CHECKING:
@@ -129,6 +130,7 @@ class AuditTrail:
         self.time_ns = clock.time_ns
         self._inline = tuple(each for each in settings.transports if getattr(each, "inline", False))
         self._nowhere = Watch([Nobody()], clock)
+        self._lookout = Lookout(settings.directory) if settings.directory is not None else None
 
     def __repr__(self) -> str:
         """Show where it is kept and where it goes; nothing of its secrets."""
@@ -342,8 +344,17 @@ class AuditTrail:
         return Stats(engine.recorded, dict(troubles), dict(engine.destinations()), rolled_back=engine.rolled_back)
 
     def health(self) -> Health:
-        """Return whether the trail does what it promises, and what keeps it from it."""
-        return Health((*self._own_problems(), *destination_problems(self.stats().destinations, instant_of)))
+        """Return whether the trail does what it promises, and what keeps it from it.
+
+        Looks into the directory too: at destinations that other processes work, or nobody, and at how full it is.
+        """
+        own = self.stats().destinations
+        problems = [*self._own_problems(), *destination_problems(own, instant_of)]
+        if self._lookout is not None:
+            is_full = any(each.code == "journal_full" for each in problems)
+            found = self._lookout.problems(self.time_ns(), own)
+            problems += [each for each in found if not (is_full and each.code == "nearly_full")]
+        return Health(tuple(problems))
 
     def _own_problems(self) -> Iterator[Problem]:
         code, text, since_ns = self._engine.ailment()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -12,12 +12,15 @@ if TYPE_CHECKING:
     from auditkit.delivery import LaneStats
 
 REMEDIES = {
+    "behind": "let more deliver: a higher delivery_share or concurrency, or auditkit deliver --follow; or record less",
     "failing": "see the destination's own status; everything is kept and tried again",
     "journal_full": "free space, or raise max_bytes; see which destination does not accept its events",
     "journal_unavailable": "see that the directory exists and that this process may write it",
+    "nearly_full": "see which destination does not accept its events; free it of what holds it up, or raise max_bytes",
     "not_durable": "make the directory one that this process may write; it is tried again every minute",
     "paused": "correct the destination's configuration; everything is kept, and tried again every minute",
     "sync_stalled": "let this process start threads; it tries again with each event",
+    "unattended": "start the service that has it, or auditkit deliver with it",
 }
 
 
@@ -69,9 +72,26 @@ class Health:
         return not self.problems
 
 
-def destination_problems(
-    destinations: Mapping[str, LaneStats], instant: Callable[[int], datetime]
-) -> Iterator[Problem]:
+class Stands(Protocol):
+    """How a destination stands: `LaneStats` in one process, `DestinationStatus` in a directory."""
+
+    @property
+    def code(self) -> str:
+        """Return ``"failing"`` or ``"paused"`` where it does not accept events, else an empty text."""
+        ...
+
+    @property
+    def trouble(self) -> str:
+        """Return why it does not."""
+        ...
+
+    @property
+    def since_ns(self) -> int:
+        """Return since when it does not, in nanoseconds since the epoch."""
+        ...
+
+
+def destination_problems(destinations: Mapping[str, Stands], instant: Callable[[int], datetime]) -> Iterator[Problem]:
     """Yield what keeps destinations from accepting events; ``instant`` makes a time of nanoseconds."""
     for name, stats in destinations.items():
         if stats.code:

@@ -404,13 +404,11 @@ def test_health_of_a_full_journal(make: Any) -> None:
     """A journal that has no room for another event is a problem, whether or not somebody has tried."""
     trail = make(ScriptedTransport(otherwise=Paused("key")), max_bytes=2**20, ledger=False)
     codes: set[str] = set()
-    while "journal_full" not in codes:
+    while not {"journal_full", "paused"} <= codes:  # a segment that is being prepared may make room again
         trail.emit(an_event(metadata={"body": "x" * 50_000}))
         codes = {problem.code for problem in trail.health().problems}
-    while not trail.stats().destinations["scripted"].failures:
-        trail.health()
 
-    assert {"journal_full", "paused"} == {problem.code for problem in trail.health().problems}
+    assert {"journal_full", "paused"} == codes
 
 
 def test_repr_holds_no_secret(make: Any) -> None:
