@@ -20,6 +20,7 @@ from auditkit.clock import SystemClock, new_id
 from auditkit.draft import Draft, Scene
 from auditkit.errors import JournalUnavailable
 from auditkit.journal import DiskJournal, Keys
+from auditkit.protocols import Standing
 from auditkit.reporting import Reporter
 
 if TYPE_CHECKING:
@@ -223,6 +224,9 @@ class _Played:
             return str(error)
         return ""
 
+    def tell(self, lane: str) -> None:
+        self.feeds[lane].tell(Standing(rate=1.0))
+
     def pending(self, lane: str) -> int:
         return self.feeds[lane].pending()
 
@@ -255,6 +259,7 @@ class _Played:
         self.__init__(self.directory / "made")  # type: ignore[misc]  # everything anew, under that mask
         self.feed("lane")
         self.append(3)
+        self.tell("lane")
         for record in self.feeds["lane"].take(3):
             self.feeds["lane"].bury(record.event, "a test")
         made = [self.directory, *self.directory.rglob("*")]

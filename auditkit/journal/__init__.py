@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from auditkit.journal.backlog import backlog, oldest_waiting_ns
+from auditkit.journal.backlog import backlog, oldest_waiting_ns, segments_in
 from auditkit.journal.disk import DiskJournal
 from auditkit.journal.doubts import possible_duplicates
 from auditkit.journal.fill import Fill, fill_of
@@ -34,6 +34,7 @@ __all__ = [
     "oldest_waiting_ns",
     "possible_duplicates",
     "requeue",
+    "segments_in",
     "verify_journal",
     "workers_of",
 ]

@@ -31,12 +31,19 @@ def backlog(root: Path, lane: str, known: dict[str, int] | None = None) -> int:
     return sum(waiting_in(root, lane, name, known) for name in _segments(root))
 
 
-def _segments(root: Path) -> list[str]:
-    """Return the names of the segments that lanes deliver, by age."""
+def segments_in(root: Path) -> list[Path]:
+    """Return the segments that lanes deliver, oldest first; none where nothing was recorded yet.
+
+    Raises:
+        OSError: The directory may not be read.
+    """
     with suppress(FileNotFoundError):
-        paths = files.listing(root / "journal")
-        return list(dict.fromkeys(path.stem for path in paths if path.suffix in {OPEN, CLOSED}))
+        return [path for path in files.listing(root / "journal") if path.suffix in {OPEN, CLOSED}]
     return []
+
+
+def _segments(root: Path) -> list[str]:
+    return list(dict.fromkeys(path.stem for path in segments_in(root)))  # one that is being closed may be there twice
 
 
 def waiting_in(root: Path, lane: str, name: str, known: dict[str, int] | None = None) -> int:

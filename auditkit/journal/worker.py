@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 SUFFIX = ".worker"
 _SPACE = 4096  # bytes of the file
-_LONGEST = 500  # characters of a trouble; each may take six bytes
+_LONGEST = 300  # characters of a trouble; each may take twelve bytes
 _UNTOLD = Standing()
 _TRIES = 3  # to read what may be overwritten at that moment
 

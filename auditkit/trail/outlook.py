@@ -105,14 +105,14 @@ def waiting_problems(destinations: Mapping[str, DestinationStatus], fill: Fill, 
     """
     ahead = _ahead(fill, max((each.waits(now_ns) for each in destinations.values()), default=0.0))
     for name, each in destinations.items():
-        what = f"{each.pending} event{'s' if each.pending != 1 else ''}"
+        what = f"{each.pending} event{'s wait' if each.pending != 1 else ' waits'}"
         since = wire_text(instant_of(each.oldest_ns)) if each.oldest_ns else ""
         alone_ns = max(each.oldest_ns, each.told_ns)
         if not each.workers and each.oldest_ns and now_ns - alone_ns >= LONG * _SECOND:
-            text = f"no process works {name}, for which {what} wait, the oldest since {since}{ahead}"
+            text = f"no process works {name}, for which {what}, the oldest since {since}{ahead}"
             yield _problem("unattended", name, alone_ns, text)
         elif each.workers and _falls_behind(each, now_ns):
-            text = f"{name} accepts less than is recorded: {what} wait, the oldest since {since}{ahead}"
+            text = f"{name} accepts less than is recorded: {what}, the oldest since {since}{ahead}"
             yield _problem("behind", name, each.oldest_ns, text)
     if fill.share >= _NEARLY:
         text = (

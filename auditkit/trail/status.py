@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,13 +11,14 @@ from typing import TYPE_CHECKING
 from auditkit.clock import SystemClock
 from auditkit.errors import ConfigurationError, JournalUnavailable
 from auditkit.event import instant_of
-from auditkit.files import home, listing
+from auditkit.files import close, home, listing, open_to_read
 from auditkit.journal import (
     backlog,
     count_letters,
     fill_of,
     oldest_waiting_ns,
     possible_duplicates,
+    segments_in,
     workers_of,
 )
 from auditkit.trail.outlook import LONG, status_of_destination, waiting_problems
@@ -71,6 +73,7 @@ def status_of(directory: str | os.PathLike[str], *, clock: Clock | None = None) 
         raise ConfigurationError(f"there is no audit directory {directory}; name one")
     at_ns = (clock or SystemClock()).time_ns()
     try:
+        _check_segments(root)
         journal = fill_of(root)
         counted: dict[str, int] = {}
         doubts = Counter(name for names in possible_duplicates(root).values() for name in names)
@@ -94,6 +97,17 @@ def status_of(directory: str | os.PathLike[str], *, clock: Clock | None = None) 
         *waiting_problems(destinations, journal, at_ns),
     )
     return Status(at_ns=at_ns, journal=journal, destinations=destinations, health=Health(problems))
+
+
+def _check_segments(root: Path) -> None:
+    """Return if what waits may be read: what may not is not to be counted as nothing.
+
+    Raises:
+        OSError: It may not.
+    """
+    for path in segments_in(root):
+        with suppress(FileNotFoundError):
+            close(open_to_read(path))
 
 
 def _destinations(root: Path) -> list[str]:

@@ -279,7 +279,7 @@ def test_everything_is_private_whatever_the_umask(audit: Path, players: ExitStac
     """Directories are 0700 and files 0600 under an umask that would show them to everybody, or to nobody."""
     player = players.enter_context(Player(audit))
 
-    assert {"dir 0700", ".open 0600", ".cursor 0600", ".jsonl 0600"} == set(player("modes", mask))
+    assert {"dir 0700", ".open 0600", ".cursor 0600", ".worker 0600", ".jsonl 0600"} == set(player("modes", mask))
 
 
 @pytest.mark.parametrize("kind", ["link", "file", "open to a group"])

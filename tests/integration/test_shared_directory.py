@@ -239,7 +239,7 @@ trail = auditkit.configure(directory='volume')
 auditkit.record('note.create', 'C', actor='ada', group='acme', location='here', target='n')
 auditkit.shutdown()
 print(*sorted(f'{each.stat().st_mode & 0o7777:04o} {each}' for each in Path('volume').iterdir()), flush=True)
-for command in (['log', '--json'], ['deliver'], ['verify'], ['doctor', '--json']):
+for command in (['log', '--json'], ['deliver'], ['verify'], ['doctor', '--json'], ['status', '--json']):
     print(subprocess.run([sys.executable, '-m', 'auditkit', command[0], 'volume', *command[1:]], check=True, capture_output=True, text=True).stdout.splitlines()[0])
 Path('volume').chmod(0o755)
 print(subprocess.run([sys.executable, '-m', 'auditkit', 'log', '--json', 'volume'], check=True, capture_output=True, text=True).stdout)
@@ -253,12 +253,13 @@ def test_volume_gets_a_private_directory_inside(place: Path) -> None:
     done = on_volume("tmpfs", "0777", place, ALL_COMMANDS)
 
     assert ("", 0) == (done.stderr, done.returncode)
-    listed, logged, delivered, verified, examined, later, _, still = done.stdout.splitlines()
+    listed, logged, delivered, verified, examined, stands, later, _, still = done.stdout.splitlines()
     assert "0700 volume/auditkit" == listed
     assert "note.create" == json.loads(logged)["action"]
     assert "ledger: 0 delivered, 0 left" == delivered
     assert verified.startswith("ledger: 1 entry as recorded")
     assert f"{place}/volume is a volume that others may write; the trail is in {place}/volume/auditkit" in examined
+    assert ["ledger"] == [*json.loads(stands)["destinations"]]
     assert (logged, "auditkit") == (later, still)
 
 

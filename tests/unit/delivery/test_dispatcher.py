@@ -325,3 +325,72 @@ def test_dispatcher_survives_a_log_handler(caplog: pytest.LogCaptureFixture) -> 
 
     assert 1 == dispatcher.stats().delivered
     assert {"failing": 1, "log_failed": 1} == bench.reporter.counts()
+
+
+# ---------------------------------------------------------------------- leaving word for other processes
+
+
+def test_dispatcher_tells_how_it_stands_now_and_then() -> None:
+    """However much is sent, word of it is left once in a while: what was accepted, how fast, and when last."""
+    bench = Bench()
+    dispatcher = bench.dispatcher()
+    bench.record(100)
+    run(dispatcher)
+    first = len(bench.feed.told)
+    for _ in range(10):
+        bench.clock.advance(1)
+        bench.record(3)
+        run(dispatcher)
+
+    assert 1 == first
+    assert 3 == len(bench.feed.told)  # a look at the journal every five seconds
+    last = bench.feed.told[-1]
+    assert (127, 3.0, bench.clock.time_ns() - 10**9) == (last.delivered, last.rate, last.accepted_ns)
+    assert 3.0 == dispatcher.stats().rate
+
+
+def test_dispatcher_tells_at_once_what_is_wrong() -> None:
+    """Word of a trouble is left when it begins and when it ends, and not at each attempt in between."""
+    bench = Bench(ScriptedTransport(*[TemporaryFailure("busy")] * 3, Paused("401"), Paused("401")))
+    dispatcher = bench.dispatcher(scan_interval=10**6)
+    bench.record()
+    attempts = [run(dispatcher)]
+    for seconds in (0.25, 0.5):
+        bench.clock.advance(seconds)
+        attempts.append(run(dispatcher))
+
+    assert [1, 1, 1] == attempts
+    assert ["", "failing"] == [each.code for each in bench.feed.told]
+    for _ in range(3):
+        bench.clock.advance(60)
+        run(dispatcher)
+    assert [("paused", "401"), ("paused", "401"), ("", "")] == [
+        (each.code, each.trouble) for each in bench.feed.told[2:]
+    ]
+
+
+def test_dispatcher_leaves_its_last_word() -> None:
+    """What stands when a lane is closed is told, though nothing was told of for long."""
+    bench = Bench()
+    dispatcher = bench.dispatcher()
+    run(dispatcher)
+    bench.record(2)
+    run(dispatcher)
+    dispatcher.close(transport=True)
+
+    assert [0, 2] == [each.delivered for each in bench.feed.told]
+
+
+def test_rate_falls_while_nothing_is_accepted() -> None:
+    """A rate is that of the last seconds, whoever asks and however often."""
+    bench = Bench()
+    dispatcher = bench.dispatcher()
+    run(dispatcher)
+    bench.record(10)
+    run(dispatcher)
+    rates = []
+    for _ in range(6):
+        bench.clock.advance(1)
+        rates.append(dispatcher.stats().rate)
+
+    assert [0.0, 5.0, 5.0, 0.0, 0.0, 0.0] == rates
