@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from auditkit.journal.backlog import backlog, oldest_waiting_ns, segments_in
+from auditkit.journal.cursor import lanes_of
 from auditkit.journal.disk import DiskJournal
 from auditkit.journal.doubts import possible_duplicates
 from auditkit.journal.fill import Fill, fill_of
@@ -29,6 +30,7 @@ __all__ = [
     "fill_of",
     "finish",
     "interrupted",
+    "lanes_of",
     "lanes_with_letters",
     "letters_of",
     "oldest_waiting_ns",

@@ -86,7 +86,7 @@ def oldest_waiting_ns(root: Path, lane: str, now_ns: int) -> int:
 
 def _first_waiting_ns(root: Path, lane: str, name: str) -> int:
     """Return when the first event of a segment that a lane has not accepted was recorded, as far as that shows."""
-    progress = cursors.read(root / "lanes" / lane / f"{name}{cursors.SUFFIX}") or cursors.Progress()
+    progress = cursors.read(cursors.path_of(root, lane, name)) or cursors.Progress()
     if progress.done:
         return 0
     file = open_segment(root / "journal", name)

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 from auditkit.clock import SystemClock
 from auditkit.errors import ConfigurationError, JournalUnavailable
 from auditkit.event import instant_of
-from auditkit.files import close, home, listing, open_to_read
+from auditkit.files import close, home, open_to_read
 from auditkit.journal import (
     backlog,
     count_letters,
     fill_of,
+    lanes_of,
     oldest_waiting_ns,
     possible_duplicates,
     segments_in,
@@ -112,7 +113,7 @@ def _check_segments(root: Path) -> None:
 
 def _destinations(root: Path) -> list[str]:
     try:
-        return [path.name for path in listing(root / "lanes") if path.is_dir()]
+        return lanes_of(root)
     except FileNotFoundError:
         return []
 
