@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from auditkit.errors import DeliveryError, Paused, Rejected, TemporaryFailure
-from auditkit.redaction import Redactor
 
 FIRST_WAIT = 0.5  # seconds
 LONGEST_WAIT = 300.0  # seconds between attempts, however often they failed
@@ -15,7 +14,6 @@ LONGEST_ASKED = 900.0  # seconds of a destination's Retry-After that are honoure
 PROBE = 60.0  # seconds at most between attempts at a destination whose configuration is wrong
 GIVE_UP = 24 * 3600.0  # seconds after which an event that keeps failing among accepted ones is undeliverable
 RECENT = 60.0  # seconds for which an accepted event shows that a destination's configuration is right
-_REDACTOR = Redactor()
 
 
 class Action(Enum):
@@ -122,8 +120,8 @@ def asked_of(error: BaseException) -> float | None:
 
 
 def reason_of(error: BaseException) -> str:
-    """Return why an attempt failed: a delivery error's own words, redacted, another exception's type alone."""
+    """Return why an attempt failed: a delivery error's own words, another exception's type alone."""
     kind = type(error).__name__
     if isinstance(error, DeliveryError):
-        return _REDACTOR.text(str(error)) or kind  # whoever wrote the transport may have forgotten to
+        return str(error) or kind
     return kind  # its text may hold data

@@ -1,8 +1,8 @@
 """Who works a lane, and how it stands: what only that process knows, left where others can look at it.
 
 Every process that works a lane has a file in the lane's directory, whose lock says that it lives. It is one page,
-written when the process begins and overwritten in place: a full disk keeps nobody from telling how he stands. A
-process that ends, or is killed, leaves it behind, until the next one that works the lane removes it.
+written when the process begins and overwritten in place: a full disk keeps nobody from telling how he stands. What a
+process that ends told last stays as the lane's last word; what one that was killed told, until the next one comes.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from auditkit import files
 from auditkit.protocols import Standing
+from auditkit.redaction import Redactor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from auditkit.clock import Clock
 
 SUFFIX = ".worker"
+_LAST = f"last{SUFFIX}"  # the file of the process that ended last
 _SPACE = 4096  # bytes of the file
 _LONGEST = 300  # characters of a trouble; each may take twelve bytes
 _UNTOLD = Standing()
@@ -84,16 +86,18 @@ class WorkerFile:
             "pid": os.getpid(),
             "since_ns": self._since_ns,
             "told_ns": self._clock.time_ns(),
-            "standing": standing._replace(trouble=standing.trouble[:_LONGEST])._asdict(),
+            "standing": standing._replace(trouble=Redactor().text(standing.trouble)[:_LONGEST])._asdict(),
         }
         text = json.dumps(told).encode("ascii")
         return (b"%08x %s" % (zlib.crc32(text), text)).ljust(_SPACE)
 
     def close(self) -> None:
-        """Free the lock, and leave the file."""
-        if self._file is not None:
-            files.close(self._file)
-            self._file = None
+        """Free the lock, and leave the file as the last word of the lane."""
+        file, self._file = self._file, None
+        if file is not None:
+            with suppress(OSError):  # somebody removed it, or the directory cannot be written any more
+                self._path.replace(self._path.with_name(_LAST))
+            files.close(file)
 
 
 def _made(path: Path) -> files.Handle | None:
@@ -128,7 +132,7 @@ def workers_of(root: Path, lane: str) -> list[Worker]:
 
 
 def sweep_workers(paths: Iterable[Path]) -> None:
-    """Remove the files of processes that are gone.
+    """Remove the files of processes that were killed.
 
     Args:
         paths: What a lane's directory holds.
@@ -137,7 +141,7 @@ def sweep_workers(paths: Iterable[Path]) -> None:
         OSError: One cannot be removed.
     """
     for path in paths:
-        lock = files.locked(path) if path.suffix == SUFFIX else None
+        lock = files.locked(path) if path.suffix == SUFFIX and path.name != _LAST else None
         if lock is not None:
             try:
                 path.unlink(missing_ok=True)

@@ -515,7 +515,7 @@ def test_no_command_is_a_call_for_help() -> None:
     done = auditkit()
 
     assert (0, "") == (done.returncode, done.stderr)
-    assert ["demo", "log", "deliver", "verify", "doctor", "dead", "actions", "uncovered"] == re.findall(
+    assert ["demo", "log", "deliver", "status", "verify", "doctor", "dead", "actions", "uncovered"] == re.findall(
         r"^    (\w+)  ", done.stdout, re.MULTILINE
     )
     assert "first: auditkit demo" in done.stdout

@@ -75,16 +75,17 @@ def test_page_is_private_and_of_one_size(lane: Path) -> None:
 
 
 def test_closed_one_is_gone_and_its_word_stays(lane: Path) -> None:
-    """A process that ended works the lane no more; what it told last can still be read, until somebody sweeps."""
-    living, ended = told(lane), told(lane)
-    ended.close()
-    ended.close()
+    """A process that ended works the lane no more; what the last of them told can still be read, and nothing else."""
+    living, *ended = told(lane), told(lane), told(lane)
+    for each in ended:
+        each.close()
+        each.close()
+    sweep_workers(lane.iterdir())
 
     assert [False, True] == sorted(each.alive for each in seen(lane))
     assert [STANDING, STANDING] == [each.standing for each in seen(lane)]
-    sweep_workers(lane.iterdir())
-    assert [True] == [each.alive for each in seen(lane)]
     living.close()
+    assert [False] == [each.alive for each in seen(lane)]
 
 
 def test_killed_one_is_gone(tmp_path: Path) -> None:
@@ -109,9 +110,9 @@ def test_killed_one_is_gone(tmp_path: Path) -> None:
 def test_two_that_ask_do_not_meet(lane: Path) -> None:
     """One that asks whether a file is held does not make it seem held to another."""
     told(lane).close()
-    (path,) = pages(lane)
-    asking = files.open_to_read(path)
+    asking = files.open_to_read(lane / f"last{SUFFIX}")
     assert files.lock(asking.fd, shared=True)
+    (path,) = pages(lane)
 
     assert not files.is_held(path)
     files.close(asking)
@@ -132,6 +133,7 @@ def test_one_that_is_looked_at_while_it_is_made_tells_the_next_time(lane: Path) 
     """Who meets somebody that asks at the very moment does not wait for him, and tells the next time."""
     told(lane, clock=DrivenClock()).close()
     (path,) = pages(lane)
+    path = path.rename(path.with_name(f"{os.getpid()}-{DrivenClock().token(4).hex()}{SUFFIX}"))
     asking = files.open_to_read(path)
     assert files.lock(asking.fd, shared=True)
     worker = told(lane, clock=DrivenClock())  # a driven clock's first token is always the same
@@ -192,6 +194,15 @@ def test_lane_that_cannot_tell_goes_on(tmp_path: Path, monkeypatch: pytest.Monke
     feed.tell(STANDING)
     assert [STANDING] == [each.standing for each in workers_of(tmp_path / "audit", "lane")]
     feed.close()
+
+
+def test_secret_in_a_trouble_is_not_written(lane: Path) -> None:
+    """What a destination says is redacted before it is on the disk: whoever wrote its transport may have forgotten."""
+    worker = told(lane, Standing(code="paused", trouble="no: sk_live_51HqJ2eZvKYlo2C0abcdefgh"))
+
+    assert ["no: [redacted]"] == [each.standing.trouble for each in seen(lane)]
+    assert b"sk_live" not in pages(lane)[0].read_bytes()
+    worker.close()
 
 
 def test_lane_of_this_process_alone_tells_nobody(tmp_path: Path) -> None:
