@@ -122,9 +122,9 @@ on_a_small_disk = pytest.mark.skipif(not can_mount(), reason="this process may n
 
 
 def small_disk(place: Path) -> list[str]:
-    """Return the command that runs a process with a disk of 900 KiB in a place that nobody else sees."""
+    """Return the command that runs a process with a disk of 1,900 KiB in a place that nobody else sees."""
     place.mkdir()
-    mount = 'mount -t tmpfs -o size=900k,mode=0700 tmpfs "$0" && exec "$@"'
+    mount = 'mount -t tmpfs -o size=1900k,mode=0700 tmpfs "$0" && exec "$@"'
     return ["unshare", "-m", "bash", "-c", mount, str(place)]
 
 
@@ -138,7 +138,7 @@ from auditkit.ledger import LedgerReader
 
 disk = os.path.dirname(directory)
 with open(disk + "/ballast", "wb") as ballast:
-    ballast.write(bytes(400 * 1024))
+    ballast.write(bytes(1400 * 1024))
 trail = auditkit.configure(transport(), directory=directory, delivery_share=1)
 ran, ids = [], []
 
