@@ -18,7 +18,7 @@ from auditkit.errors import JournalUnavailable
 from auditkit.mounts import parse as parse_mounts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from auditkit.mounts import Mount
 
@@ -166,6 +166,9 @@ class Handle:
 _NO_FILE = 2**31 - 1  # a number that no open file has: every call refuses it as EBADF
 _open: set[Handle] = set()
 _guard = threading.RLock()  # keeps a fork from falling between an open and its entry in the set
+# Whether this thread is inside of what a fork waits for. A finaliser or signal handler that finds itself there must
+# wait for no lock whose holder may come here. Bound, as it is asked for every event.
+guarded: Callable[[], bool] = _guard._is_owned  # type: ignore[attr-defined]  # noqa: SLF001  (as threading.Condition asks)
 
 
 def create_private(path: Path) -> Handle:

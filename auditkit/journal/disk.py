@@ -113,6 +113,8 @@ class DiskJournal:
         if len(body) > MAX_RECORD:
             body = self._fitted(draft, len(body))
         growth = self._growth
+        if files.guarded():
+            return self._append_unwaited(body)
         with self._lock:
             if self._busy:
                 self._interrupting.append(body)
@@ -134,6 +136,17 @@ class DiskJournal:
         if growth.waiting:
             growth.tell()
         return position
+
+    def _append_unwaited(self, body: bytes) -> Position:
+        """Write one event down where nobody may be waited for, or leave it to who has the lock, or to the next sync."""
+        self._interrupting.append(body)
+        if self._lock.acquire(blocking=False):
+            try:
+                if not self._busy:
+                    self._catch_up()
+            finally:
+                self._lock.release()
+        return _NOWHERE
 
     def _fitted(self, draft: Draft, size: int) -> bytes:
         """Return an event that is too long for a record as one that fits, and says what was cut from it.
@@ -167,7 +180,11 @@ class DiskJournal:
         while self._interrupting:
             self._busy = True
             try:
-                self._write(self._interrupting.popleft())
+                try:
+                    body = self._interrupting.popleft()
+                except IndexError:  # what came in between the last two lines has written it
+                    return
+                self._write(body)
                 self._growth.number += 1
             except (OSError, JournalError) as error:  # whoever recorded it has gone on
                 trouble = self._trouble(error)
@@ -364,6 +381,10 @@ class DiskJournal:
         Returns:
             Whether the device took it.
         """
+        if self._interrupting:
+            with self._lock:
+                if not self._busy:
+                    self._catch_up()
         wanted = self._growth.number if wanted is None else wanted
         with self._sync_lock:
             if self._synced < wanted or self._ended:

@@ -235,7 +235,8 @@ class AuditTrail:
                 "record and plain functions",
                 level=logging.WARNING,
             )
-        self._settle(self._engine.ready().journal.latest())
+        if not self._engine.beginning:  # else what a signal handler interrupted writes it down, and settles
+            self._settle(self._engine.ready().journal.latest())
 
     async def asettle(self) -> None:
         """Return as `settle` does, without holding the event loop; a cancellation does not stop the sync."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 AGAIN = 60.0  # seconds between attempts to open a directory that could not be opened
 _THREADS_AGAIN = 1.0  # seconds between attempts to start threads
 _LONGEST_REST = 10.0  # seconds between looks at the clock, whatever it said
+_NOWHERE = ("", -1)
 SHUT_DOWN = "the trail was shut down; what it had not delivered is in its journal, for the next process"
 FORKED = "this is a forked child; the event is its parent's to deliver"
 
@@ -66,6 +68,8 @@ class Engine:
         self._trying: threading.Thread | None = None
         self._past: list[tuple[str, LaneStats]] = []  # destinations of works that were ended
         self._all_delivered = True  # what the shutdown came to
+        self._changing = False  # whether the thread that has the lock is beginning or mending the works
+        self._interrupting: deque[Draft] = deque()  # what signal handlers and finalisers recorded meanwhile
         self._renew_locks()
         clock.on_jump(self._look_at_the_clock)
         processes.know(self)
@@ -80,27 +84,60 @@ class Engine:
     def append(self, draft: Draft) -> Position:
         """Write one event down where the works are not begun, or not sound.
 
+        A signal handler or finaliser that records while this thread begins the works gets no position: its event is
+        written as soon as there is a journal.
+
         Raises:
             JournalError: It could not be written down.
         """
         with self._lock:
-            journal = self.ready().journal
-            try:
-                return journal.append(draft)
-            except JournalFull:
-                if self._refuge is None or not self._refuge.give_way():
-                    raise
-            return journal.append(draft)
+            if self._changing:
+                self._interrupting.append(draft)
+                return _NOWHERE
+            return self._append(self.ready(), draft)
+
+    @property
+    def beginning(self) -> bool:
+        """Return whether the works are just being begun; on another thread than that one it says nothing."""
+        return self._changing and self._works is None
+
+    def _append(self, works: Works, draft: Draft) -> Position:
+        try:
+            return works.journal.append(draft)
+        except JournalFull:
+            if self._refuge is None or not self._refuge.give_way():
+                raise
+        return works.journal.append(draft)
 
     def ready(self) -> Works:
-        """Return the works, begun if need be; tries to mend what is wrong with them when that is due."""
+        """Return the works, begun if need be; tries to mend what is wrong with them when that is due.
+
+        Raises:
+            JournalUnavailable: They are just being begun, by what a signal handler or finaliser has interrupted.
+        """
         with self._lock:
+            if not self._changing:
+                self._changing = True
+                try:
+                    if self._works is None:
+                        self._begin()
+                    elif self.sound is None and self.clock.monotonic() >= self._again:
+                        self._mend()
+                finally:
+                    self._changing = False
             if self._works is None:
-                self._begin()
-            elif self.sound is None and self.clock.monotonic() >= self._again:
-                self._mend()
-            assert self._works is not None  # noqa: S101  (begun or mended just above)
+                raise JournalUnavailable("the audit trail is just being opened by what was interrupted")
+            while self._interrupting and not self._changing:
+                self._catch_up(self._works)
             return self._works
+
+    def _catch_up(self, works: Works) -> None:
+        with suppress(IndexError):  # what came in between has written it
+            draft = self._interrupting.popleft()
+            try:
+                self._append(works, draft)
+            except JournalError as error:  # whoever recorded it has gone on
+                self.reporter.report("not_recorded", str(error), cause="interrupting", error=error)
 
     def ensure_room(self) -> None:
         """Return if one more event can be recorded as durably as was asked.
@@ -229,8 +266,8 @@ class Engine:
         deadline = self.clock.monotonic() + timeout
         if self.stopped:  # what was recorded since then waits for the next process
             return self._all_delivered and self._works is None
-        if self._works is None and self._settings.directory is None:
-            return True
+        if self._works is None and (self._changing or self._settings.directory is None):
+            return not self._changing
         works = self.ready()
         synced = works.journal.sync()
         drained = drain(works.lanes, deadline, self.clock)

@@ -93,6 +93,10 @@ class Child:
         self._process.send_signal(number)
         assert -number == self._process.wait()
 
+    def gone(self) -> None:
+        """Wait until it has been killed."""
+        assert -signal.SIGKILL == self._process.wait()
+
     def end(self) -> list[str]:
         """Let it end; return all words that it said besides."""
         self._in.close()
@@ -114,6 +118,7 @@ class Run(Protocol):
         directory: Path | None = None,
         under: Sequence[str] = (),
         warnings: Sequence[str] = FORKS_MAY_WARN,
+        measured: bool = True,
     ) -> Child:
         """Start it.
 
@@ -123,6 +128,7 @@ class Run(Protocol):
             directory: Its audit directory; the test's if None.
             under: A command that runs it, such as strace with its options.
             warnings: Python's options about warnings.
+            measured: Whether coverage may look at what it does; it never looks at one that forks, or is run by another.
         """
         ...
 
@@ -138,6 +144,7 @@ def running(default: Path, workos: WorkOSDouble) -> Iterator[Run]:
             directory: Path | None = None,
             under: Sequence[str] = (),
             warnings: Sequence[str] = FORKS_MAY_WARN,
+            measured: bool = True,
         ) -> Child:
             arguments = [str(directory or default), workos.base_url, workos.api_key, *more]
             process = subprocess.Popen(
@@ -145,7 +152,7 @@ def running(default: Path, workos: WorkOSDouble) -> Iterator[Run]:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
-                env=unmeasured() if under or "os.fork" in script else None,
+                env=unmeasured() if under or not measured or "os.fork" in script else None,
             )
             stack.callback(_reap, process)
             return Child(process)

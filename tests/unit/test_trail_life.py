@@ -16,6 +16,7 @@ from auditkit.journal import MemoryJournal
 from auditkit.ledger import LedgerReader
 from auditkit.testing import DrivenClock, ScriptedTransport
 from auditkit.trail import process_wide
+from auditkit.trail.works import Builder, Works
 from tests.unit.transports.examples import an_event
 
 if TYPE_CHECKING:
@@ -63,6 +64,60 @@ def test_threads_start_with_the_first_event(make: Callable[..., AuditTrail]) -> 
 
     assert set() == before
     assert {"auditkit-sync", "auditkit-ledger-0", "auditkit-scripted-0"} <= auditkit_threads()
+
+
+def test_event_recorded_while_the_trail_begins_is_delivered(
+    make: Callable[..., AuditTrail], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A signal handler may record while the first event opens the directory: one journal is begun, and has both."""
+    transport = ScriptedTransport()
+    trail = make(transport, fsync="always")
+    inside: list[str] = []
+    told: list[object] = []
+    on_disk = Builder.on_disk
+
+    def interrupted(self: Builder, directory: Path, **named: Any) -> Works:
+        inside.append(trail.emit(an_event()).id)
+        told.append(trail.flush())
+        with pytest.raises(JournalUnavailable, match="just being opened"):
+            trail.ensure_room()
+        return on_disk(self, directory, **named)
+
+    monkeypatch.setattr(Builder, "on_disk", interrupted)
+    outer = trail.emit(an_event()).id
+
+    assert trail.flush()
+    assert [False] == told
+    assert 2 == len({outer, *inside}) == trail.stats().recorded
+    assert [*inside, outer] == [event.id for event in transport.events]
+    assert sorted([*inside, outer]) == in_ledger(tmp_path / "audit")
+    assert {} == trail.stats().troubles
+
+
+def test_event_recorded_while_the_trail_begins_may_be_refused(
+    make: Callable[..., AuditTrail], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where there is no room for what a signal handler recorded meanwhile, that is counted: the handler has gone on."""
+    trail = make(ScriptedTransport(), ledger=False)
+    on_disk = Builder.on_disk
+
+    def interrupted(self: Builder, directory: Path, **named: Any) -> Works:
+        trail.emit(an_event())
+        works = on_disk(self, directory, **named)
+        append = works.journal.append
+
+        def full(draft: Any) -> Any:
+            monkeypatch.setattr(works.journal, "append", append)
+            raise JournalFull("no space left")
+
+        monkeypatch.setattr(works.journal, "append", full)
+        return works
+
+    monkeypatch.setattr(Builder, "on_disk", interrupted)
+    event = an_event()
+    trail.emit(event).result(timeout=10)
+
+    assert {"not_recorded": 1} == trail.stats().troubles
 
 
 def test_trail_that_cannot_start_threads_records(

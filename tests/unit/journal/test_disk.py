@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import threading
+from collections import deque
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -18,10 +19,10 @@ from auditkit.encoding import MAX_RECORD, encode
 from auditkit.errors import JournalError, JournalFull, JournalUnavailable
 from auditkit.journal import DiskJournal, Keys
 from auditkit.reporting import Reporter
-from tests.journals import CLOCK, deliver_all, descriptors_in, draft, open_journal, segments, take_all, write
+from tests.journals import CLOCK, deliver_all, descriptors_in, draft, ids, open_journal, segments, take_all, write
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from auditkit.journal.segment import Segment
@@ -379,6 +380,65 @@ def test_append_inside_an_append_that_is_refused_is_told(audit: Path) -> None:
 
     assert (1, 1) == (len(written), reporter.counts()["not_recorded"])
     assert 1 == len(write(journal, 1))
+
+
+class _Interrupted(deque[bytes]):
+    """What waits to be written; something comes in between a look at it and the next step, once."""
+
+    comes: Callable[[], object] | None = None
+
+    def __bool__(self) -> bool:
+        waits, comes, self.comes = len(self) > 0, self.comes, None
+        if comes is not None:
+            comes()
+        return waits
+
+
+def test_append_that_comes_before_what_was_left_is_written_takes_it_along(audit: Path) -> None:
+    """What records just before an append writes what came inside of it has written that too, and both are there."""
+    journal = open_journal(audit)
+    feed = journal.feed("lane", durable=True)
+    left = draft()
+    journal._interrupting = interrupted = _Interrupted([encode(left)])
+    interrupted.comes = lambda: None
+    between: list[str] = []
+
+    def look() -> None:  # the append looks whether anything is left, and then begins with it
+        interrupted.comes = lambda: between.extend(write(journal, 1))
+
+    interrupted.comes = look
+    (outer,) = write(journal, 1)
+
+    assert [outer, *between, left.id] == deliver_all(feed)
+    assert 3 == journal.recorded()
+
+
+def test_append_inside_of_what_a_fork_waits_for_waits_for_nobody(audit: Path) -> None:
+    """A finaliser may come while a file is being opened, for which another thread waits that has the journal's lock."""
+    journal = open_journal(audit)
+    feed = journal.feed("lane", durable=True)
+    (first,) = write(journal, 1)
+    held, release = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with journal._lock:
+            held.set()
+            release.wait()
+
+    other = threading.Thread(target=hold)
+    other.start()
+    held.wait()
+    with files._guard:
+        (waiting,) = write(journal, 1)
+    release.set()
+    other.join()
+    before = take_all(feed)
+    assert journal.sync()
+    with files._guard:
+        (free,) = write(journal, 1)
+
+    assert [first] == ids(before)
+    assert [waiting, free] == ids(take_all(feed))
 
 
 def test_feed_that_is_closed_hears_of_no_more_segments(audit: Path) -> None:
