@@ -118,7 +118,7 @@ def settle(  # noqa: PLR0913  (what configure takes)
                 "deliver=False has no meaning with directory=None: no other process can see what is in memory"
             )
     return Settings(
-        transports=_transports(transport),
+        transports=checked_transports(transport),
         directory=_directory(directory),
         syncs_each=_one_of("fsync", "interval" if fsync is None else fsync, "interval", "always") == "always",
         ledger=directory is not None and (ledger is None or _switch("ledger", ledger)),
@@ -161,7 +161,12 @@ def exit_timeout(environment: Mapping[str, str]) -> float:
     return seconds if 0 <= seconds < math.inf else SHUTDOWN_TIMEOUT
 
 
-def _transports(given: object) -> tuple[Any, ...]:
+def checked_transports(given: object) -> tuple[Any, ...]:
+    """Return the transports of what is given: one, a list of them, or None.
+
+    Raises:
+        ConfigurationError: One of them lacks what a transport has, or two have one name.
+    """
     transports: list[Any] = []
     if given is not None:
         transports = list(given) if isinstance(given, list | tuple) else [given]

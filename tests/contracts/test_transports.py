@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from auditkit.testing import ScriptedTransport, WorkOSDouble
+from auditkit.ledger import LedgerReader, LedgerWriter
+from auditkit.testing import ScriptedTransport, WorkOSDouble, transport_contract
+from auditkit.testing.contract.samples import shapes
 from auditkit.transports import (
     ConsoleTransport,
     JSONLinesTransport,
@@ -18,51 +20,112 @@ from auditkit.transports import (
     WorkOSAuditLogsTransport,
     WorkOSTransport,
 )
-from tests.unit.transports.examples import an_event
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from auditkit.protocols import Transport
 
-Made = tuple["Transport", Callable[[], int]]
-Make = Callable[["Path", ExitStack, dict[str, Any]], Made]
+
+@dataclass(frozen=True, kw_only=True)
+class Destination:
+    """How to make a transport to it, how many events it has, and what keeps it from taking more."""
+
+    make: Callable[..., Transport]
+    received: Callable[[], int]
+    failing: Callable[[], AbstractContextManager[object]] | None = None
 
 
-def _workos(kind: type[WorkOSTransport | WorkOSAuditLogsTransport]) -> Make:
-    def make(path: Path, stack: ExitStack, named: dict[str, Any]) -> Made:
+def _workos(kind: type[WorkOSTransport | WorkOSAuditLogsTransport]) -> Callable[[Path, ExitStack], Destination]:
+    def destination(path: Path, stack: ExitStack) -> Destination:
         double = stack.enter_context(WorkOSDouble())
-        return kind(double.api_key, base_url=double.base_url, **named), lambda: len(double.events)
 
-    return make
+        @contextmanager
+        def failing() -> Iterator[None]:
+            double.fail(503)  # once: whoever tried again on its own would be accepted
+            yield
+
+        return Destination(
+            make=lambda **named: kind(double.api_key, base_url=double.base_url, **named),
+            received=lambda: len(double.events),
+            failing=failing,
+        )
+
+    return destination
 
 
-def _memory(path: Path, stack: ExitStack, named: dict[str, Any]) -> Made:
-    memory = MemoryTransport(**named)
-    return memory, lambda: len(memory.events)
+def _memory(path: Path, stack: ExitStack) -> Destination:
+    made: list[MemoryTransport] = []
+
+    def make(**named: Any) -> MemoryTransport:
+        made.append(MemoryTransport(**named))
+        return made[-1]
+
+    return Destination(make=make, received=lambda: len(made[-1].events))
 
 
-def _console(path: Path, stack: ExitStack, named: dict[str, Any]) -> Made:
-    stream = io.StringIO()
-    return ConsoleTransport(stream, **named), lambda: stream.getvalue().count("\n")
+def _console(path: Path, stack: ExitStack) -> Destination:
+    stream = Pipe()
+    return Destination(
+        make=lambda **named: ConsoleTransport(stream, **named),
+        received=lambda: stream.getvalue().count("\n"),
+        failing=stream.broken,
+    )
 
 
-def _json_lines(path: Path, stack: ExitStack, named: dict[str, Any]) -> Made:
+class Pipe(io.StringIO):
+    """Text that nobody may read any more."""
+
+    _is_broken = False
+
+    def write(self, text: str) -> int:
+        if self._is_broken:
+            raise BrokenPipeError
+        return super().write(text)
+
+    @contextmanager
+    def broken(self) -> Iterator[None]:
+        self._is_broken = True
+        yield
+        self._is_broken = False
+
+
+def _json_lines(path: Path, stack: ExitStack) -> Destination:
     file = path / "events.jsonl"
-    return JSONLinesTransport(file, **named), lambda: file.read_bytes().count(b"\n") if file.exists() else 0
+    return Destination(
+        make=lambda **named: JSONLinesTransport(file, **named),
+        received=lambda: file.read_bytes().count(b"\n") if file.exists() else 0,
+    )
 
 
-def _route(path: Path, stack: ExitStack, named: dict[str, Any]) -> Made:
-    memory = MemoryTransport()
-    return Route(memory, when=lambda event: True, **named), lambda: len(memory.events)
+def _route(path: Path, stack: ExitStack) -> Destination:
+    """A route of what encodes, has a probe and fails: all of it must come through."""
+    workos = _workos(WorkOSTransport)(path, stack)
+    return Destination(
+        make=lambda **named: Route(workos.make(), when=lambda event: True, **named),
+        received=workos.received,
+        failing=workos.failing,
+    )
 
 
-def _scripted(path: Path, stack: ExitStack, named: dict[str, Any]) -> Made:
-    scripted = ScriptedTransport(**named)
-    return scripted, lambda: len(scripted.events)
+def _scripted(path: Path, stack: ExitStack) -> Destination:
+    made: list[ScriptedTransport] = []
+
+    def make(**named: Any) -> ScriptedTransport:
+        made.append(ScriptedTransport(max_batch=3, concurrency=4, **named))
+        return made[-1]
+
+    @contextmanager
+    def failing() -> Iterator[None]:
+        made[-1].answer(OSError)
+        yield
+
+    return Destination(make=make, received=lambda: len(made[-1].events), failing=failing)
 
 
-TRANSPORTS: dict[str, Make] = {
+DESTINATIONS: dict[str, Callable[[Path, ExitStack], Destination]] = {
     "console": _console,
     "json_lines": _json_lines,
     "memory": _memory,
@@ -73,63 +136,51 @@ TRANSPORTS: dict[str, Make] = {
 }
 
 
-@pytest.fixture(params=sorted(TRANSPORTS))
-def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..., Made]]:
+@pytest.fixture(params=sorted(DESTINATIONS))
+def destination(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Destination]:
     with ExitStack() as stack:
-        yield lambda **named: TRANSPORTS[request.param](tmp_path, stack, named)
+        yield DESTINATIONS[request.param](tmp_path, stack)
 
 
-def test_transport_states_what_delivery_asks(make: Callable[..., Made]) -> None:
-    """Name, batch, concurrency and durability are there and can be worked with."""
-    transport, _ = make()
+def test_transport_keeps_the_contract(destination: Destination) -> None:
+    """Every promise that is asked of a third party's transport is kept by ours."""
+    transport_contract(destination.make, received=destination.received, failing=destination.failing)
 
-    assert transport.name
-    assert type(transport.max_batch) is int
-    assert transport.max_batch >= 1
-    assert type(transport.concurrency) is int
-    assert transport.concurrency >= 1
-    assert type(transport.durable) is bool
+
+def test_transport_refuses_no_event_for_its_shape(destination: Destination) -> None:
+    """An event that can be made is one that each of ours delivers."""
+    transport = destination.make()
+    for _, event in shapes():
+        transport.send([event])
     transport.close()
 
+    assert destination.received() == len(shapes())
 
-def test_transport_can_be_named(make: Callable[..., Made]) -> None:
+
+def test_ledger_keeps_the_contract(tmp_path: Path) -> None:
+    """The local trail is a destination like any other, and takes what was recorded as it is."""
+
+    class Kept(LedgerWriter):
+        name = "kept"  # no transport may be called as the ledger is
+
+    reader = LedgerReader(tmp_path)
+
+    transport_contract(lambda: Kept(tmp_path), received=lambda: reader.last_position() if reader.path.exists() else 0)
+
+
+def test_transport_can_be_named(destination: Destination) -> None:
     """Two destinations of one kind can be told apart, also in a repr."""
-    transport, _ = make(name="second")
+    transport = destination.make(name="second")
 
     assert transport.name == "second"
     assert "'second'" in repr(transport)
     transport.close()
 
 
-def test_transport_accepts_events_of_any_shape_and_is_closed_once(make: Callable[..., Made]) -> None:
-    """When send() returns, the destination has every event; after close() nothing is left open."""
-    transport, count = make()
-    events = [
-        an_event(),
-        an_event(metadata={}),
-        an_event(metadata={"n": None, "m": {"a": 1, "b": None}, "f": 1.5, "t": True, "s": "ü😀\n\x00"}),
-        an_event(actor_name="", target_id="", target_name="", metadata={f"k{i}": "x" * 999 for i in range(99)}),
-    ]
-    for event in events:
-        assert transport.send([event]) is None
-    transport.close()
-
-    assert count() == len(events)
-
-
-def test_transport_takes_its_whole_batch(make: Callable[..., Made]) -> None:
-    """As many events as max_batch says go in one call, and none at all is no error."""
-    transport, count = make()
+def test_transport_takes_no_events_for_what_they_are(destination: Destination) -> None:
+    """To send nothing at all is no error."""
+    transport = destination.make()
     transport.send([])
-    transport.send([an_event() for _ in range(transport.max_batch)])
     transport.close()
 
-    assert count() == transport.max_batch
-
-
-def test_transport_closes_without_having_sent(make: Callable[..., Made]) -> None:
-    """A process with nothing to deliver ends cleanly."""
-    transport, count = make()
-    transport.close()
-
-    assert count() == 0
+    assert destination.received() == 0
