@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from auditkit.cli import surroundings
+from auditkit.cli.consent import ask
 from auditkit.cli.output import paint_for, say
 from auditkit.cli.table import table
 from auditkit.errors import ConfigurationError
@@ -122,20 +123,11 @@ def _missing(ids: Iterable[str], found: set[str]) -> bool:
 
 
 def _confirm(letters: list[Letter]) -> None:
-    """Ask on a terminal whether these go for good.
-
-    Raises:
-        ConfigurationError: There is nobody to ask, or the answer is no.
-    """
-    if not sys.stdin.isatty():
-        raise ConfigurationError("to drop dead letters for good without being asked, give --yes")
-    for line in table(_HEAD, [_row(letter) for letter in letters[:_SHOWN]]):
-        say(sys.stderr, line)
+    lines = [*table(_HEAD, [_row(letter) for letter in letters[:_SHOWN]])]
     if len(letters) > _SHOWN:
-        say(sys.stderr, f"and {len(letters) - _SHOWN} more")
-    say(sys.stderr, f"Drop {len(letters)} for good? The destination never gets them; the ledger keeps its own. [y/N]")
-    if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
-        raise ConfigurationError("nothing was dropped")
+        lines.append(f"and {len(letters) - _SHOWN} more")
+    question = f"Drop {len(letters)} for good? The destination never gets them; the ledger keeps its own."
+    ask("drop dead letters for good", lines, question)
 
 
 def _row(letter: Letter) -> tuple[str, ...]:

@@ -140,6 +140,35 @@ examples:
   auditkit dead drop 01935a7e-5f00-7000-8000-3b8f6c0d9e21
   auditkit dead drop --all --destination old_siem --yes
 """
+_DESTINATIONS = """\
+List the destinations for which a directory keeps events until they have them,
+or forget one that nobody needs any more. Without a verb, list is meant:
+auditkit destinations /var/lib/app/audit.
+"""
+_DESTINATIONS_EXAMPLES = """\
+examples:
+  auditkit destinations
+  auditkit destinations drop old_siem
+"""
+_DESTINATIONS_LIST = """\
+Print what waits for each, its dead letters, and the processes that work it.
+"""
+_DESTINATIONS_LIST_EXAMPLES = """\
+examples:
+  auditkit destinations list /var/lib/app/audit --json
+"""
+_DESTINATIONS_DROP = """\
+Forget a destination: it never gets what waits for it, and what nobody else
+waits for makes room with the next delivery to any other. First take it out of
+the configuration of whatever has it, which would remember it anew; while a
+process works it, it is refused. It has to be confirmed on a terminal; elsewhere
+--yes has to be given. The record of what it refused stays: auditkit dead. So
+does the database of a ledger that is dropped.
+"""
+_DESTINATIONS_DROP_EXAMPLES = """\
+examples:
+  auditkit destinations drop old_siem --directory /var/lib/app/audit
+"""
 _ACTIONS = """\
 Import modules and print the actions that their functions are audited as. Of a
 package all modules are imported, but for programs (__main__); the current
@@ -170,8 +199,8 @@ examples:
 """
 
 
-_VERBS = {"dead": ("list", "show", "requeue", "drop")}
-_DEFAULT_VERBS = {"dead": "list"}  # what is meant where a command that has verbs is given none
+_VERBS = {"dead": ("list", "show", "requeue", "drop"), "destinations": ("list", "drop")}
+_DEFAULT_VERBS = {"dead": "list", "destinations": "list"}  # what is meant where a command that has verbs is given none
 
 
 class _CommandList(argparse.HelpFormatter):
@@ -206,6 +235,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_verify(commands)
     _add_doctor(commands)
     _add_dead(commands)
+    _add_destinations(commands)
     _add_actions(commands)
     _add_uncovered(commands)
     return parser
@@ -230,6 +260,14 @@ def _command(
         epilog=examples,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+
+
+def _with_verbs(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, told: str, description: str, examples: str
+) -> argparse._SubParsersAction[argparse.ArgumentParser]:
+    """Add a command that has verbs, and return where they are added."""
+    command = commands.add_parser(name, help=told, description=description, epilog=examples, formatter_class=_VerbList)
+    return command.add_subparsers(dest="verb", metavar="VERB", title="verbs", required=True)
 
 
 def _add_demo(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -306,20 +344,11 @@ def _add_doctor(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 
 def _add_dead(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    dead = commands.add_parser(
-        "dead",
-        help="look at what destinations refused, put it back or drop it",
-        description=_DEAD,
-        epilog=_DEAD_EXAMPLES,
-        formatter_class=_VerbList,
+    verbs = _with_verbs(
+        commands, "dead", "look at what destinations refused, put it back or drop it", _DEAD, _DEAD_EXAMPLES
     )
-    verbs = dead.add_subparsers(dest="verb", metavar="VERB", title="verbs", required=True)
     listing = _command(verbs, "list", "print them", _DEAD_LIST, _DEAD_LIST_EXAMPLES)
-    place = listing.add_mutually_exclusive_group()
-    _add_directory(place)
-    place.add_argument(
-        "--directory", dest="named", metavar="DIR", type=_name, help="the same, as the other verbs take it"
-    )
+    _add_directory_either_way(listing)
     listing.add_argument("--json", action="store_true", help="print one JSON object a line, the event in it")
     show = _command(verbs, "show", "print one with its event", _DEAD_SHOW, _DEAD_SHOW_EXAMPLES)
     show.add_argument("id", metavar="ID", type=_name, help="the event's id, as the list has it")
@@ -332,14 +361,22 @@ def _add_dead(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         verb.add_argument("--all", action="store_true", help="all of them, or all of --destination")
     drop.add_argument("--yes", action="store_true", help="do not ask")
     for verb in (show, requeue, drop):
-        verb.add_argument(
-            "--directory",
-            metavar="DIR",
-            type=_name,
-            help="the audit directory (default: $AUDITKIT_DIRECTORY, or audit)",
-        )
+        _add_directory_option(verb)
     for verb in (listing, show, requeue, drop):
         verb.add_argument("--destination", metavar="NAME", type=_name, help="only this destination's")
+
+
+def _add_destinations(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    verbs = _with_verbs(
+        commands, "destinations", "list for whom events are kept, or drop one", _DESTINATIONS, _DESTINATIONS_EXAMPLES
+    )
+    listing = _command(verbs, "list", "print them", _DESTINATIONS_LIST, _DESTINATIONS_LIST_EXAMPLES)
+    _add_directory_either_way(listing)
+    listing.add_argument("--json", action="store_true", help="print one JSON object a line")
+    drop = _command(verbs, "drop", "forget one for good", _DESTINATIONS_DROP, _DESTINATIONS_DROP_EXAMPLES)
+    drop.add_argument("name", metavar="NAME", type=_name, help="the destination's name, as the list has it")
+    drop.add_argument("--yes", action="store_true", help="do not ask")
+    _add_directory_option(drop)
 
 
 def _add_actions(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -378,6 +415,23 @@ def _add_directory(place: argparse._ActionsContainer) -> None:
         metavar="DIRECTORY",
         type=_name,
         help="the audit directory (default: $AUDITKIT_DIRECTORY, or audit)",
+    )
+
+
+def _add_directory_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--directory",
+        metavar="DIR",
+        type=_name,
+        help="the audit directory (default: $AUDITKIT_DIRECTORY, or audit)",
+    )
+
+
+def _add_directory_either_way(listing: argparse.ArgumentParser) -> None:
+    place = listing.add_mutually_exclusive_group()
+    _add_directory(place)
+    place.add_argument(
+        "--directory", dest="named", metavar="DIR", type=_name, help="the same, as the other verbs take it"
     )
 
 

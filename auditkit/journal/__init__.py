@@ -6,6 +6,7 @@ from auditkit.journal.backlog import backlog, oldest_waiting_ns, segments_in
 from auditkit.journal.cursor import lanes_of
 from auditkit.journal.disk import DiskJournal
 from auditkit.journal.doubts import possible_duplicates
+from auditkit.journal.dropping import drop_lane, is_worked
 from auditkit.journal.fill import Fill, fill_of
 from auditkit.journal.frames import Keys
 from auditkit.journal.letters import Letter, Letterbox, count_letters, lanes_with_letters, letters_of
@@ -27,9 +28,11 @@ __all__ = [
     "Worker",
     "backlog",
     "count_letters",
+    "drop_lane",
     "fill_of",
     "finish",
     "interrupted",
+    "is_worked",
     "lanes_of",
     "lanes_with_letters",
     "letters_of",

@@ -7,6 +7,7 @@ from auditkit.trail.audit_trail import AuditTrail
 from auditkit.trail.catching_up import catch_up, remembered
 from auditkit.trail.dead_letters import DeadLetters
 from auditkit.trail.delivering import Delivery, delivering
+from auditkit.trail.forgetting import forget
 from auditkit.trail.process_wide import (
     aemit,
     aflush,
@@ -37,6 +38,7 @@ __all__ = [
     "delivering",
     "emit",
     "flush",
+    "forget",
     "health",
     "possible_duplicates",
     "remembered",

@@ -20,7 +20,7 @@ REMEDIES = {
     "not_durable": "make the directory one that this process may write; it is tried again every minute",
     "paused": "correct the destination's configuration; everything is kept, and tried again every minute",
     "sync_stalled": "let this process start threads; it tries again with each event",
-    "unattended": "start the service that has it, or auditkit deliver with it",
+    "unattended": "start what has it, or auditkit deliver with it; or retire it: auditkit destinations drop",
 }
 
 

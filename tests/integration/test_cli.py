@@ -515,7 +515,16 @@ def test_no_command_is_a_call_for_help() -> None:
     done = auditkit()
 
     assert (0, "") == (done.returncode, done.stderr)
-    assert ["demo", "log", "deliver", "status", "verify", "doctor", "dead", "actions", "uncovered"] == re.findall(
-        r"^    (\w+)  ", done.stdout, re.MULTILINE
-    )
+    assert [
+        "demo",
+        "log",
+        "deliver",
+        "status",
+        "verify",
+        "doctor",
+        "dead",
+        "destinations",
+        "actions",
+        "uncovered",
+    ] == re.findall(r"^    (\w+)  ", done.stdout, re.MULTILINE)
     assert "first: auditkit demo" in done.stdout

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import shutil
 import signal
 import subprocess
@@ -23,6 +22,7 @@ from auditkit.errors import Rejected
 from auditkit.ledger import LedgerReader
 from auditkit.testing import ScriptedTransport, WorkOSDouble
 from auditkit.transports import WorkOSTransport
+from tests.integration.terminal import answer
 from tests.unit.transports.examples import an_event
 from tests.unmeasured import unmeasured
 
@@ -279,24 +279,10 @@ def test_interrupted_requeue_is_told(workos: WorkOSDouble, capsys: pytest.Captur
 # ---------------------------------------------------------------------- dropped
 
 
-def answer(word: str, *words: str) -> tuple[int, str]:
-    """Run the command on a terminal, and answer what it asks."""
-    ours, theirs = pty.openpty()
-    with subprocess.Popen(
-        [sys.executable, "-m", "auditkit", "dead", *words],
-        stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    ) as process:  # fmt: skip
-        os.close(theirs)
-        os.write(ours, f"{word}\n".encode())
-        told, _ = process.communicate()
-    os.close(ours)
-    return process.returncode, told
-
-
 def test_drop_asks_on_a_terminal(workos: WorkOSDouble, capsys: pytest.CaptureFixture[str]) -> None:
     """What is to go is shown and has to be confirmed; the ledger keeps its entry."""
     first, second = refused(workos, 2)
-    no, yes = answer("", "drop", first), answer("y", "drop", first)
+    no, yes = answer("", "dead", "drop", first), answer("y", "dead", "drop", first)
 
     assert (2, 0) == (no[0], yes[0])
     assert "Drop 1 for good? The destination never gets them; the ledger keeps its own. [y/N]\n" in no[1]
@@ -309,7 +295,7 @@ def test_drop_asks_on_a_terminal(workos: WorkOSDouble, capsys: pytest.CaptureFix
 def test_drop_of_many_shows_some(workos: WorkOSDouble) -> None:
     """Of more letters than a screen holds some are shown, and how many more there are."""
     refused(workos, 22)
-    status, told = answer("yes", "drop", "--all")
+    status, told = answer("yes", "dead", "drop", "--all")
 
     assert 0 == status
     assert "and 2 more\n" in told

@@ -267,7 +267,7 @@ def test_unattended_destination_is_a_problem_here_and_there() -> None:
     clock.advance(601)
 
     text = f"no process works workos, for which 1 event waits, the oldest since {since:%Y-%m-%dT%H:%M:%S.%fZ}"
-    remedy = "start the service that has it, or auditkit deliver with it"
+    remedy = "start what has it, or auditkit deliver with it; or retire it: auditkit destinations drop"
     (here,) = trail.health().problems
     (there,) = status_of("audit", clock=clock).health.problems
     assert before.ok
