@@ -1,0 +1,150 @@
+"""A whole trail on networks that fail: nothing is lost, nobody else waits, and the reason is told."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import ssl
+import subprocess
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from auditkit import AuditTrail
+from auditkit.testing import DrivenClock, WorkOSDouble
+from auditkit.transports import WorkOSAuditLogsTransport, WorkOSTransport
+from tests.integration.children import arrivals, deliver, once
+from tests.unit.transports.examples import an_event
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tests.integration.children import Run
+
+
+@pytest.fixture
+def make() -> Iterator[Callable[..., AuditTrail]]:
+    made: list[AuditTrail] = []
+
+    def make(*args: Any, **named: Any) -> AuditTrail:
+        made.append(AuditTrail(*args, **named))
+        return made[-1]
+
+    yield make
+    for trail in made:
+        trail.shutdown(timeout=2)
+
+
+def trouble_of(trail: AuditTrail, name: str = "workos") -> str:
+    """Return what keeps a destination from accepting events, as soon as there is something."""
+    while not (trouble := trail.stats().destinations[name].trouble):
+        pass
+    return trouble
+
+
+# ---------------------------------------------------------------------- names and certificates
+
+
+def can_cut_off() -> bool:
+    return bool(shutil.which("unshare")) and subprocess.run(["unshare", "-n", "true"], check=False).returncode == 0
+
+
+@pytest.mark.skipif(not can_cut_off(), reason="this process may not make a network of its own")
+def test_name_that_cannot_be_resolved_is_waited_for(run: Run, workos: WorkOSDouble, tmp_path: Path) -> None:
+    """Where no name is resolved everything waits, the reason is told, and the next process delivers it."""
+    child = run(
+        """
+trail = auditkit.configure(WorkOSTransport(key, base_url="https://workos.invalid"), directory=directory)
+ids = [emit() for _ in range(3)]
+while not (found := trail.stats().destinations["workos"]).trouble:
+    pass
+say(found.trouble, found.pending, trail.health().ok)
+say(*ids)
+os.kill(os.getpid(), signal.SIGKILL)
+""",
+        under=["unshare", "-n"],
+    )
+    told, ids = child.heard(), child.heard()
+    deliver(workos, tmp_path / "audit")
+
+    assert ["no answer from workos.invalid: ConnectError", 3, False] == [told[0][:43], *told[1:]]
+    assert once(ids) == arrivals(workos)
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="nothing here makes a certificate")
+def test_certificate_that_nobody_vouches_for_gets_nothing(
+    workos: WorkOSDouble, make: Callable[..., AuditTrail], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A server with a certificate of its own making is told no key and no event; once it is trusted it gets all."""
+    words = "req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out cert.pem -days 2 -subj /CN=localhost"
+    subprocess.run(
+        ["openssl", *words.split(), "-addext", "subjectAltName=IP:127.0.0.1"], check=True, capture_output=True
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain("cert.pem", "key.pem")
+    server = workos._server._server
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    base_url = workos.base_url.replace("http:", "https:")
+    trail = make(WorkOSTransport(workos.api_key, base_url=base_url), ledger=False, clock=DrivenClock())
+    ids = [trail.emit(an_event()).id for _ in range(3)]
+    told = trouble_of(trail)
+    requests = workos.requests
+    trail.shutdown(timeout=0)
+    monkeypatch.setenv("SSL_CERT_FILE", "cert.pem")
+    trusting = make(WorkOSTransport(workos.api_key, base_url=base_url), ledger=False)
+
+    assert trusting.flush(timeout=20)
+    assert "CERTIFICATE_VERIFY_FAILED" in told
+    assert [] == requests
+    assert once(ids) == arrivals(workos)
+
+
+# ---------------------------------------------------------------------- one among others
+
+
+def test_unknown_organization_of_one_tenant_holds_up_no_other(make: Callable[..., AuditTrail], tmp_path: Path) -> None:
+    """Events of a tenant that WorkOS does not know are dead letters with the reason; all others' are delivered."""
+    with WorkOSDouble(organizations={"org_1", "org_3"}) as workos:
+        logs = WorkOSAuditLogsTransport(
+            workos.api_key, base_url=workos.base_url, organization=lambda group: group.replace("tenant", "org")
+        )
+        trail = make(logs, delivery_share=1)
+        events = [an_event(group=f"tenant_{1 + number % 3}") for number in range(30)]
+        for event in events:
+            trail.emit(event)
+
+        assert trail.flush(timeout=20)
+        found = trail.stats().destinations["workos_audit_logs"]
+        accepted = Counter(event["organization_id"] for event in workos.events)
+    letters = [
+        json.loads(line)
+        for line in (tmp_path / "audit" / "dead" / "workos_audit_logs.jsonl").read_text("ascii").splitlines()
+    ]
+
+    assert {"org_1": 10, "org_3": 10} == accepted
+    assert (20, 10, 0) == (found.delivered, found.dead_letters, found.pending)
+    assert once([event.id for event in events if event.group == "tenant_2"]) == once(
+        [letter["event"]["id"] for letter in letters]
+    )
+    assert {True} == {"Organization not found" in letter["reason"] for letter in letters}
+
+
+def test_answer_that_was_lost_for_more_than_a_day_is_marked(
+    workos: WorkOSDouble, make: Callable[..., AuditTrail], tmp_path: Path
+) -> None:
+    """The answer is lost, and WorkOS forgets its key before the event comes again: it is there twice, and said to be."""
+    clock = DrivenClock()
+    trail = make(WorkOSTransport(workos.api_key, base_url=workos.base_url), clock=clock)
+    workos.lose_answer()
+    trail.emit(an_event())
+    trouble_of(trail)
+    workos.expire_idempotency_keys()
+    clock.advance(25 * 3600)
+
+    assert trail.flush(timeout=20)
+    assert 2 == len(workos.events)
+    assert workos.requests[0].body == workos.requests[1].body
+    assert workos.requests[0].headers["idempotency-key"] == workos.requests[1].headers["idempotency-key"]
+    assert 1 == trail.stats().destinations["workos"].possible_duplicates
