@@ -7,6 +7,7 @@ import shutil
 import ssl
 import subprocess
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,7 +20,6 @@ from tests.unit.transports.examples import an_event
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from tests.integration.children import Run
 
@@ -148,3 +148,53 @@ def test_answer_that_was_lost_for_more_than_a_day_is_marked(
     assert workos.requests[0].body == workos.requests[1].body
     assert workos.requests[0].headers["idempotency-key"] == workos.requests[1].headers["idempotency-key"]
     assert 1 == trail.stats().destinations["workos"].possible_duplicates
+
+
+# ---------------------------------------------------------------------- down for long
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="asks /proc for a process's memory")
+def test_long_outage_costs_disk_and_no_memory(run: Run) -> None:
+    """A destination is down for 50,000 events: memory grows by less than 3 MiB, and then each event arrives once."""
+    child = run(
+        """
+from collections import Counter
+from auditkit.errors import TemporaryFailure
+
+class Down:
+    name, max_batch, concurrency, durable = "down", 500, 2, True
+    down, got = True, Counter()
+
+    def send(self, events):
+        if self.down:
+            raise TemporaryFailure("nobody is there")
+        self.got.update(event.id for event in events)
+
+    def close(self):
+        pass
+
+def memory():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+def fill(first, last):
+    for number in range(first, last):
+        trail.emit(Event("g", "user.login", "C", "a", "a", "t", "t", "1.1.1.1", id=f"event-{number}"))
+
+destination = Down()
+trail = auditkit.configure(destination, directory=directory, ledger=False)
+fill(0, 5_000)
+before = memory()
+fill(5_000, 50_000)
+say(memory() - before, trail.stats().destinations["down"].pending)
+destination.down = False
+say(trail.flush(50), destination.got == Counter(f"event-{number}" for number in range(50_000)))
+""",
+        measured=False,
+    )
+    grown, pending = child.heard()
+
+    assert 50_000 == pending
+    assert grown < 3 * 2**20  # of 64 MiB for a million events
+    assert [True, True] == child.heard()
+    child.end()
