@@ -15,23 +15,31 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import litestar
 import pytest
 import uvicorn
 from fastapi import BackgroundTasks, Depends, FastAPI, Header, WebSocket
 from fastapi.responses import StreamingResponse
 from flask import Flask, session, stream_with_context
+from litestar.middleware.base import DefineMiddleware
+from starlette.applications import Starlette
 from starlette.authentication import AuthCredentials, AuthenticationBackend, SimpleUser
+from starlette.middleware import Middleware
 from starlette.middleware.authentication import AuthenticationMiddleware
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
 from websockets.asyncio.client import connect
 
 import auditkit
-from auditkit import arecord, audited, bind_context, current_context, record
+from auditkit import arecord, audited, bind_context, carry_context, current_context, record
 from auditkit.middleware import asgi, wsgi
 from auditkit.transports import MemoryTransport
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
     from pathlib import Path
+
+    from starlette.requests import Request
 
     from auditkit.event import Event
 
@@ -201,6 +209,40 @@ async def test_requests_to_fastapi_at_once_are_apart(
         await ask(server, path)
 
     check(told(memory.events), expected)
+
+
+def starlette_service() -> Any:
+    async def view(request: Request) -> PlainTextResponse:
+        await asyncio.sleep(0)
+        record("page.view", "R", target=request.path_params["number"])
+        await asyncio.to_thread(record, "page.thread", "R", target=request.path_params["number"])
+        return PlainTextResponse("seen")
+
+    middleware = [Middleware(asgi.AuditMiddleware, actor=who, trusted_proxies=["127.0.0.1"])]
+    return Starlette(routes=[Route("/page/{number:int}", view)], middleware=middleware)
+
+
+def litestar_service() -> Any:
+    @litestar.get("/page/{number:int}", sync_to_thread=True)
+    def view(request: litestar.Request[Any, Any, Any]) -> str:
+        record("page.view", "R", target=request.path_params["number"])
+        carry_context(record)("page.thread", "R", target=request.path_params["number"])
+        return "seen"
+
+    made: Any = asgi.AuditMiddleware  # Litestar types a scope as a dict of exact keys, Starlette as any mapping
+    middleware = DefineMiddleware(made, actor=who, trusted_proxies=["127.0.0.1"])
+    return litestar.Litestar([view], middleware=[middleware])
+
+
+@pytest.mark.parametrize("service", [starlette_service, litestar_service])
+async def test_requests_to_starlette_and_litestar_at_once_are_apart(
+    memory: MemoryTransport, service: Callable[[], Any]
+) -> None:
+    """Handlers on the loop and in threads of its own: no event is another request's."""
+    with on_uvicorn(service()) as server:
+        await ask(server, "/page")
+
+    check(told(memory.events), {"page.view": REQUESTS, "page.thread": REQUESTS})
 
 
 async def test_websockets_at_once_are_apart(memory: MemoryTransport) -> None:
