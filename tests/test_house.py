@@ -275,6 +275,35 @@ def test_every_trouble_is_documented_once() -> None:
     assert set() == told - set(codes)
 
 
+def test_every_fault_names_tests_that_exist() -> None:
+    """Each test that docs/explanation/faults.md names as showing a promise is there."""
+    page = (ROOT / "docs" / "explanation" / "faults.md").read_text("utf-8")
+    named = re.findall(r"`([\w/]+\.py)::([\w:]+)`", page)
+    missing = [f"{path}::{name}" for path, name in named if name not in names_in(ROOT / "tests" / path)]
+
+    assert len(named) > 100
+    assert page.count("::") == sum(
+        1 + name.count("::") for _, name in named
+    )  # none is written so that it is passed over
+    assert [] == missing
+
+
+def names_in(path: Path) -> set[str]:
+    """Return the names of a file's tests, those of a class with the class's; a state machine's is an assignment."""
+    if not path.exists():
+        return set()
+    found = set()
+    for node in ast.parse(path.read_text("utf-8")).body:
+        match node:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                found.add(name)
+            case ast.ClassDef(name=name, body=body):
+                found |= {f"{name}::{each.name}" for each in body if isinstance(each, ast.FunctionDef)}
+            case ast.Assign(targets=[ast.Name(id=name)]):
+                found.add(name)
+    return found
+
+
 def troubles(tree: ast.Module) -> Iterator[str]:
     """Yield the codes that a module reports."""
     for node in ast.walk(tree):
