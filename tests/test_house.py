@@ -301,6 +301,8 @@ def names_in(path: Path) -> set[str]:
                 found |= {f"{name}::{each.name}" for each in body if isinstance(each, ast.FunctionDef)}
             case ast.Assign(targets=[ast.Name(id=name)]):
                 found.add(name)
+            case _:
+                pass
     return found
 
 
