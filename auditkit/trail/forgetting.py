@@ -32,8 +32,6 @@ def forget(directory: str | os.PathLike[str], destination: str) -> int:
         JournalUnavailable: The directory cannot be written.
     """
     root = home(Path(directory))
-    if not root.is_dir():
-        raise ConfigurationError(f"there is no audit directory {directory}; name one")
     names = remembered(root)
     if destination not in names:
         there = f"it keeps events for {', '.join(sorted(names))}" if names else "it keeps events for none"

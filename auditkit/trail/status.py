@@ -142,6 +142,8 @@ class Lookout:
         """
         root = home(self._directory)
         try:
+            there = {path.stem for path in segments_in(root)}
+            self._counted = {name: number for name, number in self._counted.items() if name in there}
             destinations = {name: self._look_at(root, name, now_ns) for name in _destinations(root)}
             journal = fill_of(root)
         except OSError:

@@ -211,10 +211,13 @@ def test_destination_whose_letters_are_being_put_back_is_not_dropped(capsys: pyt
 def test_drop_that_was_killed_is_finished_by_the_next() -> None:
     """A destination is forgotten at once or not at all; what a killed drop left behind goes with the next one."""
     recorded(1, "siem", "lake")
-    Path("audit/lanes/lake").rename("audit/.lake.dropped")
-    assert {"ledger", "siem"} == remembered("audit")
+    for name in ("lake", "siem"):
+        Path("audit/lanes", name).rename(f"audit/.{name}.dropped")
+    assert {"ledger"} == remembered("audit")
+    recorded(1, "siem")
     assert 0 == main(["destinations", "drop", "siem", "--yes"])
 
+    assert {"ledger"} == remembered("audit")
     assert ["journal", "lanes"] == sorted(each.name for each in Path("audit").iterdir())
 
 

@@ -21,6 +21,7 @@ from auditkit.errors import Paused, Rejected
 from auditkit.event import instant_of
 from auditkit.testing import DrivenClock, ScriptedTransport
 from auditkit.trail import Problem, Status, status_of
+from tests.journals import open_journal, write
 from tests.unit.transports.examples import an_event
 
 if TYPE_CHECKING:
@@ -36,11 +37,11 @@ workos = WorkOSTransport(os.environ["KEY"], base_url=os.environ["URL"])
 pytestmark = pytest.mark.usefixtures("sidecar")
 
 
-def recorded(number: int = 1, *, max_bytes: int = 2**30, size: int = 1, clock: Any = None) -> list[str]:
+def recorded(number: int = 1) -> list[str]:
     """Leave events for WorkOS and the ledger, in a directory that its application only records in; return their ids."""
     workos = ScriptedTransport(name="workos")
-    trail = AuditTrail(workos, directory="audit", deliver=False, max_bytes=max_bytes, clock=clock or SystemClock())
-    events = [an_event(metadata={"body": "x" * size}) for _ in range(number)]
+    trail = AuditTrail(workos, directory="audit", deliver=False)
+    events = [an_event() for _ in range(number)]
     for event in events:
         trail.emit(event)
     trail.shutdown(10)
@@ -312,7 +313,10 @@ def test_destination_that_falls_behind_is_a_problem() -> None:
 
 def test_journal_that_is_nearly_full_is_a_problem() -> None:
     """A journal of which three quarters wait is a problem of the trail's own, with the time until there is no room."""
-    recorded(50, max_bytes=2**20, size=17_000)
+    journal = open_journal(Path("audit"), max_bytes=2**20)
+    journal.remember("workos")
+    write(journal, 50, "x" * 16_000)
+    journal.rest()
     problems = {each.code: each for each in status_of("audit", clock=hours_later()).health.problems}
 
     assert {"unattended", "nearly_full"} == set(problems)
