@@ -112,6 +112,11 @@ class Journal(Protocol):
         """Put everything recorded so far on the device; return whether it took it."""
         ...
 
+    @property
+    def distrusted_ns(self) -> int:
+        """Return since when its device has failed, in nanoseconds; 0 where it never has in this process."""
+        ...
+
     def latest(self) -> int:
         """Return the number of this thread's latest record, for `settle`."""
         ...

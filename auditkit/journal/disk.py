@@ -87,6 +87,7 @@ class DiskJournal:
         self._sync_lock = threading.RLock()
         self._syncing = False
         self._synced = 0
+        self.distrusted_ns = 0  # when a sync first failed: one that succeeds later says nothing of what came before
         # Records after the first and up to the second number were in a sync that failed; the latest such ranges.
         self._doubtful: deque[tuple[int, int]] = deque(maxlen=_DOUBTS)
         self._mine = threading.local()  # where syncs are waited for: the number of each thread's latest record
@@ -428,6 +429,7 @@ class DiskJournal:
 
     def _distrust(self, segment: Segment | None, error: OSError) -> None:
         """Begin a new segment: after a failed sync the next one may succeed without the lost pages."""
+        self.distrusted_ns = self.distrusted_ns or self._clock.time_ns()
         with self._lock:
             self._begun = True
             if self._segment is segment:

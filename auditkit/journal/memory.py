@@ -29,6 +29,7 @@ class MemoryJournal:
     """
 
     syncs_each = False
+    distrusted_ns = 0
 
     def __init__(self, *, max_records: int = MAX_RECORDS) -> None:
         """Begin empty."""

@@ -30,6 +30,9 @@ _THREADS_AGAIN = 1.0  # seconds between attempts to start threads
 _LONGEST_REST = 10.0  # seconds between looks at the clock, whatever it said
 _NOWHERE = ("", -1)
 SHUT_DOWN = "the trail was shut down; what it had not delivered is in its journal, for the next process"
+_DISTRUSTED = (
+    "the device has failed to sync the audit journal; what was recorded just before that may not survive a power cut"
+)
 FORKED = "this is a forked child; the event is its parent's to deliver"
 
 
@@ -344,6 +347,8 @@ class Engine:
             except JournalError as error:
                 code = "journal_full" if isinstance(error, JournalFull) else "journal_unavailable"
                 return code, str(error), self.clock.time_ns()
+            if since_ns := self._works.journal.distrusted_ns:
+                return "sync_failed", _DISTRUSTED, since_ns
         return "", "", 0
 
     # ------------------------------------------------------------------ forks

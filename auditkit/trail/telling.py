@@ -19,6 +19,7 @@ REMEDIES = {
     "nearly_full": "see which destination does not accept its events; free it of what holds it up, or raise max_bytes",
     "not_durable": "make the directory one that this process may write; it is tried again every minute",
     "paused": "correct the destination's configuration; everything is kept, and tried again every minute",
+    "sync_failed": "look at the disk and the system's log of it; once it is mended or replaced, restart this process",
     "sync_stalled": "let this process start threads; it tries again with each event",
     "unattended": "start what has it, or auditkit deliver with it; or retire it: auditkit destinations drop",
 }

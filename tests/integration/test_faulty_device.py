@@ -44,17 +44,19 @@ for number in range(4):
     except auditkit.RecordingFailed as error:
         say("failed", number, str(error))
 say("done", len(os.listdir(directory + "/journal")), trail.stats().troubles["sync_failed"])
+say(*[problem.code for problem in trail.health().problems])
 say(*ids)
 os.kill(os.getpid(), signal.SIGKILL)  # what the device did not take the kernel still has
 """,
         under=under("error=EIO:when=2", log=tmp_path / "trace"),
     )
-    failed, done, ids = child.heard(), child.heard(), child.heard()
+    failed, done, problems, ids = [child.heard() for _ in range(4)]
     deliver(workos, tmp_path / "audit")
 
     assert ["failed", 1] == failed[:2]
     assert "the device failed to sync the audit journal in" in failed[2]
     assert ["done", 2, 1] == done
+    assert ["sync_failed"] == problems  # though later syncs succeeded
     assert once(ids) == arrivals(workos)
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
+import os
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -308,6 +310,25 @@ async def test_always_where_the_device_fails(make: Any, monkeypatch: pytest.Monk
         await trail.aemit(an_event())
 
     assert 2 == trail.stats().troubles["not_recorded"]
+
+
+def test_device_that_failed_is_a_problem(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sync that failed once stays a problem: the next one succeeds without what the kernel has dropped."""
+    trail = make(fsync="always", ledger=False)
+    trail.emit(an_event())
+    sync = files.sync
+
+    def fail(descriptor: int) -> None:
+        monkeypatch.setattr(files, "sync", sync)
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(files, "sync", fail)
+    for _ in range(2):
+        trail.emit(an_event())
+
+    (problem,) = trail.health().problems
+    assert ("sync_failed", None) == (problem.code, problem.destination)
+    assert {"sync_failed": 1, "not_recorded": 1} == trail.stats().troubles
 
 
 # ---------------------------------------------------------------------- telling
