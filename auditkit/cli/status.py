@@ -13,7 +13,7 @@ from auditkit.event import instant_of, wire_text
 from auditkit.redaction import Redactor
 from auditkit.rendering import printable
 from auditkit.trail import status_of
-from auditkit.trail.outlook import lasting
+from auditkit.trail.outlook import full_in, lasting
 
 if TYPE_CHECKING:
     import argparse
@@ -69,9 +69,18 @@ def _plain(found: Status) -> dict[str, object]:
     return {
         "ok": found.health.ok,
         "at": _instant(found.at_ns),
-        "journal": {"bytes": found.journal.bytes, "max_bytes": found.journal.max_bytes},
+        "journal": _journal(found),
         "destinations": {name: _destination(each, found.at_ns) for name, each in found.destinations.items()},
         "problems": [_problem(each) for each in found.health.problems],
+    }
+
+
+def _journal(found: Status) -> dict[str, object]:
+    seconds = full_in(found.destinations, found.journal, found.at_ns)
+    return {
+        "bytes": found.journal.bytes,
+        "max_bytes": found.journal.max_bytes,
+        "full_in_seconds": None if seconds is None else round(seconds),
     }
 
 

@@ -103,7 +103,7 @@ def waiting_problems(destinations: Mapping[str, DestinationStatus], fill: Fill, 
         fill: How full the journal is.
         now_ns: The present, in nanoseconds since the epoch.
     """
-    ahead = _ahead(fill, max((each.waits(now_ns) for each in destinations.values()), default=0.0))
+    ahead = _ahead(full_in(destinations, fill, now_ns))
     for name, each in destinations.items():
         what = f"{each.pending} event{'s wait' if each.pending != 1 else ' waits'}"
         since = wire_text(instant_of(each.oldest_ns)) if each.oldest_ns else ""
@@ -127,8 +127,12 @@ def _falls_behind(stands: DestinationStatus, now_ns: int) -> bool:
     return age >= LONG and stands.rate <= stands.pending / age
 
 
-def _ahead(fill: Fill, age: float) -> str:
-    seconds = fill.full_in(age)
+def full_in(destinations: Mapping[str, DestinationStatus], fill: Fill, now_ns: int) -> float | None:
+    """Return the seconds until the journal has no more room, if all goes on as it did; None where nobody can tell."""
+    return fill.full_in(max((each.waits(now_ns) for each in destinations.values()), default=0.0))
+
+
+def _ahead(seconds: float | None) -> str:
     if seconds is None or seconds > _FORESEEN:
         return ""
     return f"; as it goes, there is no more room in {lasting(seconds)}"

@@ -221,7 +221,12 @@ def test_json_tells_the_same(capsys: pytest.CaptureFixture[str]) -> None:
         "accepted": None,
         "workers": [],
     } == lane
-    assert {"bytes", "max_bytes"} == set(told["journal"])
+    journal = told["journal"]
+    assert (2**30, sum(path.stat().st_size for path in Path("audit/journal").iterdir())) == (
+        journal["max_bytes"],
+        journal["bytes"],
+    )
+    assert journal["full_in_seconds"] >= 0
 
 
 def test_directory_that_keeps_nothing(capsys: pytest.CaptureFixture[str]) -> None:
