@@ -219,6 +219,31 @@ def open_to_read(path: Path) -> Handle:
     return _known(path, os.O_RDONLY | _NO_LINK)
 
 
+def open_to_append(path: Path) -> Handle:
+    """Open a file of the user's own to write at its end, made for its owner alone if it did not exist.
+
+    Links are followed: who named the file may have made one.
+    """
+    return _known(path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
+
+
+def make_alike(path: Path, model: Handle) -> None:
+    """Make a file that is whose another one is, and that the same people may read and write.
+
+    Where it cannot be given to them, it is its maker's alone. One that is there already is made so too.
+    """
+    handle = open_to_append(path)
+    try:
+        if hasattr(os, "fchmod"):
+            told = os.fstat(model.fd)
+            os.fchown(handle.fd, told.st_uid, told.st_gid)
+            os.fchmod(handle.fd, stat.S_IMODE(told.st_mode))
+    except PermissionError:
+        pass  # only root gives files away
+    finally:
+        close(handle)
+
+
 def _known(path: Path, flags: int) -> Handle:
     with _guard:
         handle = Handle(os.open(path, flags | _FLAGS, 0o600))
@@ -312,10 +337,10 @@ def listing(directory: Path) -> list[Path]:
     return [directory / name for name in sorted(names)]
 
 
-def is_named(handle: Handle, path: Path) -> bool:
-    """Return whether an open file is the one that a path names now."""
+def is_named(handle: Handle, path: Path, *, follow: bool = False) -> bool:
+    """Return whether an open file is the one that a path names now, by a link too with ``follow``."""
     try:
-        return os.path.samestat(os.fstat(handle.fd), path.stat(follow_symlinks=False))
+        return os.path.samestat(os.fstat(handle.fd), path.stat(follow_symlinks=follow))
     except FileNotFoundError:
         return False
 

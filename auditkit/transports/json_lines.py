@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from auditkit.errors import ConfigurationError, Paused
-from auditkit.files import read_at, sync, sync_directory
+from auditkit.clock import SystemClock
+from auditkit.errors import ConfigurationError
+from auditkit.event import describe
 from auditkit.forking import renew_in_child
+from auditkit.transports.line_file import LineFile
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Sequence
 
+    from auditkit.clock import Clock
     from auditkit.event import Event
 
-# O_APPEND: several processes may share the file, each write goes to its end. O_RDWR: to see how it ends.
-_FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
-
-def lines_of(events: Sequence[Event]) -> bytes:
+def lines_of(events: Sequence[Event]) -> list[bytes]:
     """Return ``Event.to_dict()`` of each event as a line of ASCII JSON. Pure."""
     documents = (json.dumps(event.to_dict(), allow_nan=False, separators=(",", ":")) for event in events)
-    return "".join(f"{document}\n" for document in documents).encode("ascii")
+    return [f"{document}\n".encode("ascii") for document in documents]
 
 
 class JSONLinesTransport:
@@ -33,28 +33,47 @@ class JSONLinesTransport:
 
     Delivered at least once: a line may come twice, with the same ``id``, after a crash.
 
+    The file may be taken away at any time, by renaming it: the next event begins a new one.
+
     Args:
         path: The file, made with mode 0600 if it does not exist; ``"-"`` is standard output, flushed, not
             synced.
+        max_bytes: How long the file may become. A full one is renamed, with the time as the end of its name, and
+            the next one has its owner and mode. Only a single event can make it longer. None: it has no end.
+        keep: How many full files are left; the oldest ones are removed. None: all.
         name: What the destination is called; its progress is remembered by it.
+        clock: Time, for the names of full files.
 
     Raises:
-        ConfigurationError: The path's directory does not exist, or the path is a directory.
+        ConfigurationError: The path's directory does not exist, the path is a directory, or ``max_bytes`` or
+            ``keep`` cannot work.
 
-    Thread-safety: lines of one transport, and of several processes on one local file, are never mixed.
+    Thread-safety: lines of one transport, and of several processes on one local file, are never mixed. All who
+    append to one file must state the same ``max_bytes`` and ``keep``.
     """
 
     max_batch = 100
     concurrency = 1
 
-    def __init__(self, path: str | os.PathLike[str], *, name: str = "json_lines") -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        max_bytes: int | None = None,
+        keep: int | None = None,
+        name: str = "json_lines",
+        clock: Clock | None = None,
+    ) -> None:
         self.name = name
-        self._path = None if path == "-" else _check(Path(path))
-        self.durable = self._path is not None
+        _check_rotation(path, max_bytes, keep)
+        self._file = (
+            None
+            if path == "-"
+            else LineFile(_check(Path(path)), max_bytes=max_bytes, keep=keep, clock=clock or SystemClock())
+        )
+        self.durable = self._file is not None
         self._lock = threading.Lock()
         renew_in_child(self._renew)
-        self._descriptor: int | None = None
-        self._torn = False
 
     def _renew(self) -> None:
         self._lock = threading.Lock()
@@ -63,50 +82,32 @@ class JSONLinesTransport:
         """Return when the lines are on the device.
 
         Raises:
-            Paused: The file cannot be opened; names the path.
-            OSError: It could not be written (all); what was written of it stays, as a line of its own.
+            Paused: The file cannot be opened, locked or put aside; names the path.
+            OSError: It could not be written (all); what was written of it stays, as lines of its own.
         """
-        data = lines_of(events)
+        lines = lines_of(events)
+        if self._file is not None:
+            self._file.append(lines)
+            return
         with self._lock:
-            if self._path is None:
-                sys.stdout.write(data.decode("ascii"))
-                sys.stdout.flush()
-            else:
-                self._append(self._path, data)
+            sys.stdout.write(b"".join(lines).decode("ascii"))
+            sys.stdout.flush()
 
     def close(self) -> None:
-        """Close the file."""
-        with self._lock:
-            if self._descriptor is not None:
-                os.close(self._descriptor)
-                self._descriptor = None
+        """Do nothing: the file is open only while it is written."""
 
     def __repr__(self) -> str:
-        return f"<JSONLinesTransport {self.name!r} to {self._path or 'standard output'}>"
+        return f"<JSONLinesTransport {self.name!r} to {self._file.path if self._file else 'standard output'}>"
 
-    def _append(self, path: Path, data: bytes) -> None:
-        descriptor = self._open(path)
-        if self._torn:
-            data = b"\n" + data  # half a line stands there: end it, so that it spoils none of ours
-        self._torn = True
-        left = memoryview(data)
-        while left:
-            left = left[os.write(descriptor, left) :]
-        self._torn = False
-        sync(descriptor)
 
-    def _open(self, path: Path) -> int:
-        if self._descriptor is None:
-            new = not path.exists()
-            try:
-                self._descriptor = os.open(path, _FLAGS, 0o600)
-            except OSError as error:
-                raise Paused(f"cannot append to {path}: {error.strerror}; make it writable") from None
-            if new:
-                sync_directory(path.parent)
-            size = os.fstat(self._descriptor).st_size
-            self._torn = size > 0 and read_at(self._descriptor, 1, size - 1) != b"\n"
-        return self._descriptor
+def _check_rotation(path: object, max_bytes: object, keep: object) -> None:
+    for name, given in (("max_bytes", max_bytes), ("keep", keep)):
+        if given is not None and (type(given) is not int or given < 1):
+            raise ConfigurationError(f"{name} must be a whole number > 0 or None, got {describe(given)}")
+    if keep is not None and max_bytes is None:
+        raise ConfigurationError(f"keep={keep} needs max_bytes: without it no file is ever full")
+    if max_bytes is not None and path == "-":
+        raise ConfigurationError("max_bytes needs a file: standard output cannot be put aside")
 
 
 def _check(path: Path) -> Path:

@@ -92,12 +92,24 @@ class Pipe(io.StringIO):
         self._is_broken = False
 
 
-def _json_lines(path: Path, stack: ExitStack) -> Destination:
-    file = path / "events.jsonl"
-    return Destination(
-        make=lambda **named: JSONLinesTransport(file, **named),
-        received=lambda: file.read_bytes().count(b"\n") if file.exists() else 0,
-    )
+def _json_lines(max_bytes: int | None) -> Callable[[Path, ExitStack], Destination]:
+    def destination(path: Path, stack: ExitStack) -> Destination:
+        out = path / "out"
+        out.mkdir()
+
+        @contextmanager
+        def failing() -> Iterator[None]:
+            out.rename(path / "away")
+            yield
+            (path / "away").rename(out)
+
+        return Destination(
+            make=lambda **named: JSONLinesTransport(out / "events.jsonl", max_bytes=max_bytes, **named),
+            received=lambda: sum(file.read_bytes().count(b"\n") for file in out.iterdir()),
+            failing=failing,
+        )
+
+    return destination
 
 
 def _route(path: Path, stack: ExitStack) -> Destination:
@@ -127,7 +139,8 @@ def _scripted(path: Path, stack: ExitStack) -> Destination:
 
 DESTINATIONS: dict[str, Callable[[Path, ExitStack], Destination]] = {
     "console": _console,
-    "json_lines": _json_lines,
+    "json_lines": _json_lines(None),
+    "json_lines_rotating": _json_lines(2000),
     "memory": _memory,
     "route": _route,
     "scripted": _scripted,
