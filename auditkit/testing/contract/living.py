@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import select
+import selectors
 import signal
 import threading
 import warnings
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _LONGEST = 30.0  # seconds after which what was begun is taken to hang
 _LONGEST_END = 2.0  # seconds that a closed transport's threads may take to end
+_WELL = "well"  # what a child says whose send returned
 _ROUNDS = 5  # sends of each thread
 _MOST = 8  # threads at once, whatever a transport says
 
@@ -81,10 +82,13 @@ def _in_child(served: Served) -> str:
         _be_child(served, writing)
     os.close(writing)
     try:
-        if not select.select([reading], [], [], _LONGEST)[0]:
-            os.kill(child, signal.SIGKILL)
-            return f"send() in a forked child did not return within {_LONGEST:.0f} s"
-        return os.read(reading, 4096).decode()
+        with selectors.DefaultSelector() as selector:
+            selector.register(reading, selectors.EVENT_READ)
+            if not selector.select(_LONGEST):
+                os.kill(child, signal.SIGKILL)
+                return f"send() in a forked child did not return within {_LONGEST:.0f} s"
+        told = os.read(reading, 4096).decode(errors="replace") or "send() in a forked child ended it"
+        return "" if told == _WELL else told
     finally:
         os.close(reading)
         os.waitpid(child, 0)
@@ -94,8 +98,10 @@ def _be_child(served: Served, writing: int) -> NoReturn:
     try:
         try:
             Served(served.transport, lambda: 0).send([sample()])
+            told = _WELL
         except BaseException as error:  # noqa: BLE001  (told to the parent)
-            os.write(writing, f"send() in a forked child raised {type(error).__name__}: {error}".encode()[:4096])
+            told = f"send() in a forked child raised {type(error).__name__}: {error}"
+        os.write(writing, told.encode(errors="replace")[:4096])
     finally:
         os._exit(0)  # nothing of the test must run twice
 

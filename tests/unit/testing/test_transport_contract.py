@@ -6,17 +6,19 @@ import asyncio
 import itertools
 import json
 import os
+import signal
 import sqlite3
 import subprocess
 import sys
 import threading
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
 from auditkit.errors import Rejected, TemporaryFailure
 from auditkit.testing import transport_contract
+from auditkit.testing.contract import living
 from auditkit.testing.contract.checking import PROMISES
 
 if TYPE_CHECKING:
@@ -265,6 +267,28 @@ class OfOneProcess(Sound):
         super().send(events)
 
 
+class DyingInChildren(OfOneProcess):
+    def send(self, events: Sequence[Event]) -> None:
+        if os.getpid() != self.process:
+            os.kill(os.getpid(), signal.SIGKILL)
+        super().send(events)
+
+
+class HangingInChildren(OfOneProcess):
+    """Waits for a thread that its parent had."""
+
+    def send(self, events: Sequence[Event]) -> None:
+        if os.getpid() != self.process:
+            threading.Event().wait()
+        super().send(events)
+
+
+class LosingWhatComesTogether(OneAtATime):
+    def send(self, events: Sequence[Event]) -> None:
+        with suppress(RuntimeError):
+            super().send(events)
+
+
 class LeavingAThread(Sound):
     ended: threading.Event
 
@@ -325,6 +349,13 @@ class ProbingByNumber(Sound):
         return 200
 
 
+class ProbingInVain(Sound):
+    """Finds nobody there, and says so as it may."""
+
+    def probe(self) -> int:
+        raise ConnectionRefusedError
+
+
 class ProbingWildly(Sound):
     def probe(self) -> int:
         raise ZeroDivisionError
@@ -355,6 +386,9 @@ BROKEN: list[tuple[type[Sound], str, str]] = [
     (GivingUp, "it goes on when the destination does", "raised ConnectionError: the connection is dead"),
     (OneAtATime, "it takes as many sends at once as concurrency says", "2 threads raised RuntimeError: busy"),
     (OfOneProcess, "it serves a forked child, and its parent after", "another process's: give it new locks"),
+    (LosingWhatComesTogether, "it takes as many sends at once as concurrency says", "threads sent 10 events, and"),
+    (DyingInChildren, "it serves a forked child, and its parent after", "a forked child ended it: give it"),
+    (HangingInChildren, "it serves a forked child, and its parent after", "child did not return within"),
     (LeavingAThread, "it leaves no thread behind", "'left-behind' runs on"),
     (HalfEncoding, "it encodes and sends what it encoded, or neither", "it has encode() alone"),
     (EncodingBatches, "it encodes and sends what it encoded, or neither", "and max_batch 3"),
@@ -382,7 +416,7 @@ def check(make: Callable[[Shelf], Sound]) -> None:
     transport_contract(lambda: make(shelf), received=lambda: len(shelf.ids), failing=failing)
 
 
-@pytest.mark.parametrize("kind", [Sound, Asynchronous, Encoding, TakingRecords, Choosy])
+@pytest.mark.parametrize("kind", [Sound, Asynchronous, Encoding, TakingRecords, Choosy, ProbingInVain])
 def test_sound_transport_passes(kind: type[Sound]) -> None:
     """A transport that does what the protocol says is not accused, whichever of its forms it takes."""
     check(kind)
@@ -393,6 +427,10 @@ def test_broken_promise_is_told(kind: type[Sound], promise: str, told: str, monk
     """A transport that breaks one promise is told that one, what was seen, and nothing else."""
     ended = threading.Event()
     monkeypatch.setattr(LeavingAThread, "ended", ended, raising=False)
+    if kind is HangingInChildren:
+        monkeypatch.setattr(
+            living, "_LONGEST", 1.0
+        )  # seconds: nothing is gained by waiting longer for what never comes
     try:
         with pytest.raises(AssertionError) as caught:
             check(kind)
