@@ -6,6 +6,7 @@ import inspect
 from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, TypeVar
 
+from auditkit.capture.celery_tasks import decorated_inside
 from auditkit.capture.declaration import Statement, declare
 from auditkit.capture.generators import AuditedAsyncGeneratorFunction, AuditedGeneratorFunction
 from auditkit.capture.registry import register
@@ -79,9 +80,9 @@ def audited(  # noqa: PLR0913  (the design's names; all but two by keyword)
     Returns:
         A decorator that keeps the function's signature, kind and type. It takes plain and async functions,
         generator functions of both kinds, methods, class methods and static methods (above or below those
-        decorators), partials and callable objects. Callables may be asynchronous where the function is. A plain
-        function that returns a coroutine has ended when that has; one that returns a generator, or a context
-        manager, when it returns.
+        decorators), partials, callable objects, and tasks of Celery (above or below ``@app.task``). Callables may
+        be asynchronous where the function is. A plain function that returns a coroutine has ended when that has;
+        one that returns a generator, or a context manager, when it returns.
 
     Raises:
         AuditDefinitionError: When decorating, for anything that could not work when called.
@@ -120,6 +121,8 @@ class _Decorator:
         self._trail = trail
 
     def __call__(self, function: Any) -> Any:
+        if decorated_inside(function, self):
+            return function
         if isinstance(function, classmethod | staticmethod):
             return _remade(function, self(function.__func__))
         wrapper = _wrapper(function)

@@ -19,6 +19,7 @@ from auditkit.trail.process_wide import (
     stats,
     transport_from_environment,
 )
+from auditkit.trail.processes import end_all
 from auditkit.trail.standing_in import standing_in
 from auditkit.trail.status import Status, status_of
 from auditkit.trail.telling import Health, Problem, Stats
@@ -37,6 +38,7 @@ __all__ = [
     "configure",
     "delivering",
     "emit",
+    "end_all",
     "flush",
     "forget",
     "health",

@@ -81,8 +81,11 @@ if hasattr(os, "register_at_fork"):
 
 
 @atexit.register
-def _at_exit() -> None:
-    """Deliver what can be in a moment, all trails in one; the rest is in their journals."""
+def end_all() -> None:
+    """End every trail of a process that is about to end: deliver what can be in a moment, all trails in one.
+
+    The rest is in their journals. Takes as long as ``AUDITKIT_SHUTDOWN_TIMEOUT`` says.
+    """
     left = exit_timeout(os.environ)
     engines = tuple(_running)
     for number, engine in enumerate(engines):

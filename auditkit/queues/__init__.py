@@ -1,0 +1,1 @@
+"""The audit context in task queues: one file for each."""
