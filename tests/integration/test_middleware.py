@@ -231,7 +231,7 @@ def litestar_service() -> Any:
 
     made: Any = asgi.AuditMiddleware  # Litestar types a scope as a dict of exact keys, Starlette as any mapping
     middleware = DefineMiddleware(made, actor=who, trusted_proxies=["127.0.0.1"])
-    return litestar.Litestar([view], middleware=[middleware])
+    return litestar.Litestar([view], middleware=[middleware], logging_config=None)
 
 
 @pytest.mark.parametrize("service", [starlette_service, litestar_service])

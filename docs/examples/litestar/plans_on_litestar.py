@@ -67,4 +67,5 @@ def create_app() -> Litestar:
     return Litestar(
         [put_plan, get_plans],
         middleware=[DefineMiddleware(AuditMiddleware, actor=user_of), DefineMiddleware(ByHeader)],
+        logging_config=None,  # logging stays as it is: auditkit's own troubles go to the logger "auditkit"
     )
