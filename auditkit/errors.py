@@ -16,6 +16,7 @@ AuditError
 │   ├── TemporaryFailure      call again with the same events
 │   ├── Paused                the destination's configuration is wrong: keep everything, probe slowly
 │   └── Rejected              these events will never be accepted
+│       └── KeyReused         the destination knows the event's key with another body
 └── WorkOSError               WorkOS answered with an error, or could not be reached
     ├── WorkOSBadRequest              400
     ├── WorkOSAuthenticationError     401
@@ -162,6 +163,14 @@ class Paused(DeliveryError):  # noqa: N818  (the design's name)
 
 class Rejected(DeliveryError):  # noqa: N818  (the design's name)
     """Say that the destination will never accept these events."""
+
+
+class KeyReused(Rejected):
+    """Say that the destination was sent another body under the event's key before.
+
+    An event has one key for life: delivery takes it as accepted, unless it is a dead letter that was put back, since
+    then the other body is the one that was refused.
+    """
 
 
 class WorkOSError(AuditError):

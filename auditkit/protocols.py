@@ -24,11 +24,13 @@ class Record(NamedTuple):
         position: Its place.
         event: The event.
         body: The JSON that was recorded for it; empty where it was never written down, in memory.
+        returned: Whether it is a dead letter that was put back: the destination refused it before.
     """
 
     position: Position
     event: Event
     body: bytes = b""
+    returned: bool = False
 
 
 class Frozen(NamedTuple):

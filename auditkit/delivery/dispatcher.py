@@ -11,7 +11,7 @@ from auditkit.delivery.schedule import Batch, Schedule
 from auditkit.delivery.sender import Sender
 from auditkit.delivery.tally import LaneStats, Tally
 from auditkit.delivery.verdict import DONE, Action, Verdict, judge
-from auditkit.errors import DeliveryRejected, Paused
+from auditkit.errors import DeliveryRejected, KeyReused, Paused
 from auditkit.protocols import Frozen
 
 if TYPE_CHECKING:
@@ -166,6 +166,9 @@ class Dispatcher:
                 self._send_kept(batch)
             else:
                 self._sender.send_records(batch.records)
+        except KeyReused as error:
+            # One key for life: it was accepted, with another body. But of what was put back, that one was refused.
+            return None if [record.returned for record in batch.records] == [False] else error
         except BaseException as error:  # noqa: BLE001  (a transport may raise anything: it is judged, not believed)
             return error
         return None

@@ -20,7 +20,7 @@ from auditkit.journal.cursor import Cursor
 from auditkit.journal.doubts import mark
 from auditkit.journal.held import Held
 from auditkit.journal.letters import DEAD
-from auditkit.journal.segment import CLOSED, CORRUPT, NEW, OPEN, is_for
+from auditkit.journal.segment import CLOSED, CORRUPT, NEW, OPEN, is_for, is_returned
 from auditkit.journal.worker import WorkerFile, sweep_workers
 from auditkit.pacing import AT_ONCE, breathe
 from auditkit.protocols import Record
@@ -167,7 +167,7 @@ class DiskFeed:
 
     def _record(self, held: Held, index: int, body: bytes) -> Record | None:
         try:
-            return Record((held.name, index), decode(body), body)
+            return Record((held.name, index), decode(body), body, is_returned(held.name))
         except ValueError as error:  # it verifies, and is no event: nobody can deliver it
             self._tell(
                 "unreadable_record", f"record {index} of segment {held.name} is no event", error, cause=held.name

@@ -42,6 +42,11 @@ def is_for(name: str, lane: str) -> bool:
     return not addressed or named == lane
 
 
+def is_returned(name: str) -> bool:
+    """Return whether a segment of this name holds dead letters that were put back: nothing else is for one lane."""
+    return _FOR in name
+
+
 # How far a segment is written: where the next line goes, how many events come before it, and the digits of the
 # line before it. One value, so that no interruption leaves half of a step behind; a plain tuple, since every
 # audited call makes one.

@@ -68,7 +68,7 @@ def prepare(records: Sequence[Record], salts: bytes, key: bytes | None) -> list[
     """
     signer = key_id(key)
     prepared = []
-    for number, (_, event, body) in enumerate(records):
+    for number, (_, event, body, _) in enumerate(records):
         if number and number % AT_ONCE == 0:
             breathe()
         salt = salts[number * SALT_SIZE : (number + 1) * SALT_SIZE]

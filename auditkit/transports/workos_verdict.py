@@ -5,12 +5,16 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from auditkit.errors import DeliveryError, Paused, Rejected, TemporaryFailure
+from auditkit.errors import DeliveryError, KeyReused, Paused, Rejected, TemporaryFailure
 
 if TYPE_CHECKING:
     from auditkit.transports.workos_answer import Answer
 
 _TRY_AGAIN = frozenset({408, 409, 425, 429})
+_REUSED = (
+    "it was sent this event with another body before, and knows that for 24 hours; put the event back after them, "
+    "unless WorkOS has it"
+)
 _REMEDIES = {
     HTTPStatus.UNAUTHORIZED: "give another API key",
     HTTPStatus.FORBIDDEN: "give the API key this permission, or another key",
@@ -24,12 +28,11 @@ def verdict(answer: Answer) -> DeliveryError | None:
     - ``TemporaryFailure``: 408, 409, 425, 429, 5xx but 501, and a success that WorkOS did not say itself.
     - ``Paused``: 401, 403, redirects, and a 404 of the address: every event would fare the same.
     - ``Rejected``: every other 4xx and 501, and a 404 of this event's organization or schema.
-
-    A 400 which says that the idempotency key was used with other parameters is an event that was accepted
-    before: an event has one key for life, so nothing else can have used it.
+    - ``KeyReused``: a 400 which says that the idempotency key was used with other parameters. Whether WorkOS took
+      or refused the event then, it does not say.
     """
     status = answer.status
-    if answer.accepted or (status == HTTPStatus.BAD_REQUEST and answer.key_reused):
+    if answer.accepted:
         return None
     if status < HTTPStatus.MULTIPLE_CHOICES:
         return TemporaryFailure(
@@ -41,4 +44,10 @@ def verdict(answer: Answer) -> DeliveryError | None:
         return TemporaryFailure(answer.summary(), retry_after=answer.retry_after)
     if status in _REMEDIES and not (status == HTTPStatus.NOT_FOUND and answer.about_event):
         return Paused(f"{answer.summary()}: {_REMEDIES[HTTPStatus(status)]}")
+    return _refusal(answer)
+
+
+def _refusal(answer: Answer) -> Rejected:
+    if answer.status == HTTPStatus.BAD_REQUEST and answer.key_reused:
+        return KeyReused(f"{answer.summary()}: {_REUSED}")
     return Rejected(answer.summary())

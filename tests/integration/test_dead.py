@@ -126,6 +126,28 @@ def test_event_that_is_refused_again_is_a_letter_again(
     assert [event] == [letter["id"] for letter in listed(capsys)]
 
 
+def test_event_put_back_is_not_taken_for_the_one_that_was_refused(
+    workos: WorkOSDouble, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """While WorkOS knows the key with another body, an event stays a dead letter that says so; a day later it arrives."""
+    (event,) = refused(workos)
+    before = WorkOSTransport(workos.api_key, base_url=workos.base_url)
+    before.send_encoded(event, before.encode(note("what another mapping made of it")))
+    before.close()
+    main(["dead", "requeue", event])
+    early = deliver(workos)
+    capsys.readouterr()
+    (letter,) = listed(capsys)
+    workos.expire_idempotency_keys()
+    main(["dead", "requeue", event])
+    late = deliver(workos)
+
+    assert (1, 0) == (early.returncode, late.returncode)
+    assert event == letter["id"]
+    assert "with another body before, and knows that for 24 hours" in letter["reason"]
+    assert ["what another mapping made of it", "note 0"] == [each["target_name"] for each in workos.events]
+
+
 @pytest.mark.skipif(not shutil.which("strace"), reason="needs strace")
 @pytest.mark.parametrize("when", [3, 4])
 def test_killed_requeue_is_finished_by_the_next_delivery(workos: WorkOSDouble, when: int) -> None:

@@ -22,6 +22,7 @@ from auditkit.errors import (
     ConfigurationError,
     DeliveryError,
     InvalidEventError,
+    KeyReused,
     Paused,
     Rejected,
     TemporaryFailure,
@@ -83,13 +84,12 @@ class TestTransport:
 
         assert len(workos.events) == 1
 
-    def test_key_used_with_another_body_counts_as_accepted(
-        self, workos: WorkOSDouble, transport: WorkOSTransport
-    ) -> None:
-        """What WorkOS has under this event's id can only be this event, encoded differently."""
+    def test_key_used_with_another_body_is_told_apart(self, workos: WorkOSDouble, transport: WorkOSTransport) -> None:
+        """Only delivery knows whether the body that WorkOS has under this event's id was accepted or refused."""
         event = an_event()
         transport.send_encoded(event.id, transport.encode(event))
-        transport.send_encoded(event.id, transport.encode(an_event(location="elsewhere")))
+        with pytest.raises(KeyReused, match="400.*for 24 hours; put the event back after them"):
+            transport.send_encoded(event.id, transport.encode(an_event(location="elsewhere")))
 
         assert len(workos.events) == 1
 

@@ -30,10 +30,11 @@ class BrokenFeed:
         self.acknowledged: list[Position] = []
         self.closed = False
         self.told: list[Standing] = []
+        self.returned = False  # whether its events were dead letters before
 
     def take(self, limit: int) -> Sequence[Record]:
         self._check("take")
-        return self._feed.take(limit)
+        return [record._replace(returned=self.returned) for record in self._feed.take(limit)]
 
     def acknowledge(self, positions: Sequence[Position]) -> None:
         self._check("acknowledge")

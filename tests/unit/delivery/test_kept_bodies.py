@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from auditkit.errors import Paused, Rejected, TemporaryFailure
+from auditkit.errors import KeyReused, Paused, Rejected, TemporaryFailure
+from auditkit.testing import ScriptedTransport
 from auditkit.transports import Route
 from tests.unit.delivery.builders import Bench, ids, run
 
@@ -104,6 +105,42 @@ def test_body_that_may_have_been_taken_stays_through_a_pause() -> None:
         bench.clock.advance(60)
 
     assert [1, 1, 1] == releases(bench.transport)
+
+
+def test_key_known_with_another_body_is_an_event_that_was_accepted() -> None:
+    """An event has one key for life: where its body was lost and made anew, it is delivered and no dead letter."""
+    bench = Bench(Encoding(KeyReused("used before")))
+    bench.record()
+    dispatcher = bench.dispatcher()
+    run(dispatcher)
+
+    assert (1, 0) == (dispatcher.stats().delivered, dispatcher.stats().dead_letters)
+
+
+@pytest.mark.parametrize("lost", [0, 1])
+def test_key_known_with_another_body_is_no_acceptance_of_what_was_put_back(lost: int) -> None:
+    """The other body of a dead letter is the one that was refused, also once an answer was lost: it is one again."""
+    bench = Bench(Encoding(*[TemporaryFailure("no answer")] * lost, KeyReused("used before")))
+    bench.feed.returned = True
+    (event,) = bench.record()
+    dispatcher = bench.dispatcher()
+    for _ in range(1 + lost):
+        run(dispatcher)
+        bench.clock.advance(60)
+
+    assert [(event, "used before")] == bench.feed.dead
+    assert 0 == dispatcher.stats().delivered
+
+
+def test_key_known_with_another_body_says_nothing_of_a_batch() -> None:
+    """Which event of a batch a destination means is found as with every refusal; none counts as accepted with it."""
+    bench = Bench(ScriptedTransport(KeyReused("used before"), max_batch=2))
+    events = bench.record(2)
+    dispatcher = bench.dispatcher()
+    run(dispatcher)
+
+    assert ids(events) == ids(bench.transport.events)
+    assert 2 == dispatcher.stats().delivered
 
 
 def test_event_that_cannot_be_encoded_is_judged_like_one_that_is_refused() -> None:

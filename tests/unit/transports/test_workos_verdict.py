@@ -8,7 +8,7 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-from auditkit.errors import DeliveryError, Paused, Rejected, TemporaryFailure
+from auditkit.errors import DeliveryError, KeyReused, Paused, Rejected, TemporaryFailure
 from auditkit.transports.raw_answer import RawAnswer
 from auditkit.transports.workos_answer import Answer, read_answer, texts_of
 from auditkit.transports.workos_verdict import verdict
@@ -31,7 +31,8 @@ def _read(status: int, body: object = b"", *, sent: tuple[str, ...] = (), **head
     [
         (201, SUCCESS, None),
         (200, SUCCESS, None),
-        (400, {"message": REUSED}, None),
+        (400, {"message": REUSED}, KeyReused),
+        (422, {"message": REUSED}, Rejected),
         (200, b"<html>Sign in to the airport's network</html>", TemporaryFailure),
         (200, {"success": False}, TemporaryFailure),
         (201, b"", TemporaryFailure),
