@@ -11,6 +11,7 @@ from auditkit.journal.fill import Fill, fill_of
 from auditkit.journal.frames import Keys
 from auditkit.journal.letters import Letter, Letterbox, count_letters, lanes_with_letters, letters_of
 from auditkit.journal.memory import MemoryJournal
+from auditkit.journal.oversize import within_record
 from auditkit.journal.requeueing import Requeued, finish, interrupted, requeue
 from auditkit.journal.verification import JournalVerification
 from auditkit.journal.verification import verify as verify_journal
@@ -41,5 +42,6 @@ __all__ = [
     "requeue",
     "segments_in",
     "verify_journal",
+    "within_record",
     "workers_of",
 ]

@@ -9,13 +9,12 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from auditkit import files
-from auditkit.cutting import TRUNCATED
 from auditkit.encoding import MAX_RECORD, encode, wire_time
 from auditkit.errors import JournalError, JournalFull, JournalUnavailable
-from auditkit.fitting import fit
 from auditkit.journal import cursor as cursors
 from auditkit.journal.feed import DiskFeed, remember
 from auditkit.journal.growth import Growth
+from auditkit.journal.oversize import cut_to_record, tell_cut
 from auditkit.journal.segment import NO_ROOM, Segment
 
 if TYPE_CHECKING:
@@ -155,16 +154,8 @@ class DiskJournal:
         Raises:
             JournalError: What may not be cut is itself too long.
         """
-        body = encode(fit(draft, size - MAX_RECORD))
-        if len(body) > MAX_RECORD:
-            raise JournalError(f"an event must be at most {MAX_RECORD} bytes as JSON, got {size}")
-        self._reporter.report(
-            "truncated",
-            f"{draft.action} was recorded with its longest values cut, since its {size} bytes as JSON are more than "
-            f"{MAX_RECORD}; the event names them under {TRUNCATED}: capture fewer fields, or shorter ones",
-            cause=draft.action,
-            level=logging.WARNING,
-        )
+        body = encode(cut_to_record(draft, size))
+        tell_cut(self._reporter, draft.action, size)
         return body
 
     def _write(self, body: bytes) -> Position:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING
 
-from auditkit.errors import JournalFull
+from auditkit.encoding import MAX_RECORD, encode
+from auditkit.errors import JournalError, JournalFull
 from auditkit.journal.growth import Growth
+from auditkit.journal.oversize import cut_to_record, tell_cut
 from auditkit.protocols import Record
 
 if TYPE_CHECKING:
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
     from auditkit.draft import Draft
     from auditkit.event import Event
     from auditkit.protocols import Frozen, Position, Standing
+    from auditkit.reporting import Reporter
 
 _SEGMENT = "memory"
 MAX_RECORDS = 65_536  # events that may wait at once
@@ -25,14 +29,16 @@ class MemoryJournal:
     """Keep events until every lane has them, or the process ends. Safe to call from any thread.
 
     Args:
+        reporter: Where trouble is told.
         max_records: How many may wait; past it events are refused.
     """
 
     syncs_each = False
     distrusted_ns = 0
 
-    def __init__(self, *, max_records: int = MAX_RECORDS) -> None:
+    def __init__(self, *, reporter: Reporter, max_records: int = MAX_RECORDS) -> None:
         """Begin empty."""
+        self._reporter = reporter
         self._max_records = max_records
         self._drafts: dict[int, Draft] = {}
         self._first = 0  # the index of the oldest draft that is kept
@@ -108,6 +114,25 @@ class MemoryJournal:
             stop = min(index + limit, self.end())
             return [(each, self._drafts[each]) for each in range(index, stop)]
 
+    def fitted(self, index: int, draft: Draft) -> Draft:
+        """Return a draft as the journal on disk would have kept it: one that is too large is cut, once for all lanes.
+
+        Not in `append`: only JSON tells the size, and making that costs more than all else there.
+        """
+        size = len(encode(draft))
+        if size <= MAX_RECORD:
+            return draft
+        cut = draft
+        with suppress(JournalError):  # nothing of it can be cut: a lane cannot tell who recorded it
+            cut = cut_to_record(draft, size)
+        with self._lock:
+            is_first = self._drafts.get(index) is draft
+            if is_first:
+                self._drafts[index] = cut
+        if is_first and cut is not draft:
+            tell_cut(self._reporter, draft.action, size)
+        return cut
+
     def end(self) -> int:
         """Return the index that the next event will have."""
         with self._lock:
@@ -166,7 +191,7 @@ class MemoryFeed:
             return []
         found = self._journal.since(self._next, limit)
         self._next += len(found)
-        return [Record((_SEGMENT, index), draft.event()) for index, draft in found]
+        return [Record((_SEGMENT, index), self._journal.fitted(index, draft).event()) for index, draft in found]
 
     def acknowledge(self, positions: Sequence[Position]) -> None:
         """Say that the destination has these records for good.

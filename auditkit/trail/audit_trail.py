@@ -19,6 +19,7 @@ from auditkit.encoding import draft_of
 from auditkit.errors import AuditError, ConfigurationError, RecordingFailed
 from auditkit.event import Event, describe_kind, instant_of
 from auditkit.files import audit_directory
+from auditkit.journal import within_record
 from auditkit.redaction import Redactor
 from auditkit.reporting import logger
 from auditkit.trail.engine import Engine
@@ -146,6 +147,8 @@ class AuditTrail:
             JournalError: It could not be written down.
         """
         engine = self._engine
+        if self._inline:  # they get it as it is kept
+            draft = within_record(draft, engine.reporter)
         works = engine.sound
         position = engine.append(draft) if works is None else works.journal.append(draft)
         engine.recorded += 1  # one step for the interpreter's lock: no count is lost between threads

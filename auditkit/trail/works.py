@@ -132,7 +132,7 @@ class Builder:
 
     def in_memory(self) -> Works:
         """Build without a directory."""
-        journal = MemoryJournal()
+        journal = MemoryJournal(reporter=self._reporter)
         lanes = self._lanes(journal, {}) if self._settings.deliver else []
         return Works(journal, Watch(lanes, self._clock), list(lanes))
 
@@ -146,7 +146,8 @@ class Builder:
         if directory is not None:
             disk = self._journal(files.audit_directory(directory, shared=self._settings.shared_group))
             self._remember(disk)
-        return Works(disk or MemoryJournal(), Watch([Nobody()] if self._served else [], self._clock))
+        journal = disk or MemoryJournal(reporter=self._reporter)
+        return Works(journal, Watch([Nobody()] if self._served else [], self._clock))
 
     @property
     def _durable(self) -> list[str]:

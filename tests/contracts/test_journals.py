@@ -10,7 +10,8 @@ import pytest
 from auditkit.errors import JournalFull
 from auditkit.journal import DiskJournal, MemoryJournal
 from auditkit.protocols import Frozen
-from tests.journals import deliver_all, draft, ids, open_journal, take_all, write
+from auditkit.reporting import Reporter
+from tests.journals import CLOCK, deliver_all, draft, ids, open_journal, take_all, write
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(params=["disk", "memory"])
 def journal(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[DiskJournal | MemoryJournal]:
-    made = open_journal(tmp_path / "audit") if request.param == "disk" else MemoryJournal()
+    made = open_journal(tmp_path / "audit") if request.param == "disk" else MemoryJournal(reporter=Reporter(CLOCK))
     made.start()
     yield made
     made.rest()
@@ -31,7 +32,7 @@ def small(request: pytest.FixtureRequest, tmp_path: Path) -> DiskJournal | Memor
     """A journal that is soon full."""
     if request.param == "disk":
         return open_journal(tmp_path / "audit", max_bytes=128 * 1024)
-    return MemoryJournal(max_records=100)
+    return MemoryJournal(reporter=Reporter(CLOCK), max_records=100)
 
 
 def test_records_come_out_as_they_went_in(journal: DiskJournal | MemoryJournal) -> None:

@@ -152,6 +152,19 @@ def test_inline_transport_has_the_event_before_the_call_returns(make: Any) -> No
     assert ["plan.update"] == [event.action for event in memory.events]
 
 
+@pytest.mark.parametrize("directory", ["audit", None])
+def test_inline_transport_has_a_long_event_as_it_is_kept(make: Any, directory: str | None) -> None:
+    """What is larger than a record is cut once, for the journal, its lanes and whoever is called on this thread."""
+    memory, lane = MemoryTransport(), ScriptedTransport()
+    trail = make([memory, lane], directory=directory)
+    trail.emit(an_event(metadata={"text": "x" * 300_000}))
+    assert trail.flush(timeout=20)
+
+    assert memory.events == lane.events
+    assert "text" == memory.events[0].metadata["auditkit_truncated"]
+    assert 1 == trail.stats().troubles["truncated"]
+
+
 def test_inline_transport_that_fails_is_not_the_caller_s(make: Any, caplog: pytest.LogCaptureFixture) -> None:
     """What an inline transport raises is counted and logged; the event is recorded, and others have it."""
 

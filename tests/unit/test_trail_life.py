@@ -389,7 +389,7 @@ def test_memory_s_overflow_is_counted(
 ) -> None:
     """While the directory cannot be opened memory is bounded: the oldest events go, counted as lost."""
     monkeypatch.setattr("auditkit.trail.refuge._GIVEN_UP", 10)
-    monkeypatch.setattr("auditkit.trail.works.MemoryJournal", lambda: MemoryJournal(max_records=100))
+    monkeypatch.setattr("auditkit.trail.works.MemoryJournal", lambda **named: MemoryJournal(max_records=100, **named))
     clock = DrivenClock()
     trail = make(directory=tmp_path / "trail", clock=clock)
     (tmp_path / "trail").rmdir()
@@ -407,7 +407,7 @@ def test_memory_keeps_what_destinations_wait_for(
     make: Callable[..., AuditTrail], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where a destination has not accepted the oldest events, new ones are refused, and told."""
-    monkeypatch.setattr("auditkit.trail.works.MemoryJournal", lambda: MemoryJournal(max_records=10))
+    monkeypatch.setattr("auditkit.trail.works.MemoryJournal", lambda **named: MemoryJournal(max_records=10, **named))
     transport = ScriptedTransport()
     trail = make(transport, directory=tmp_path / "trail")
     (tmp_path / "trail").rmdir()

@@ -100,9 +100,9 @@ class Bench:
     clock: DrivenClock = field(default_factory=DrivenClock)
 
     def __post_init__(self) -> None:
-        self.journal = MemoryJournal()
-        self.feed = BrokenFeed(self.journal.feed("scripted", durable=True))
         self.reporter = Reporter(self.clock)
+        self.journal = MemoryJournal(reporter=self.reporter)
+        self.feed = BrokenFeed(self.journal.feed("scripted", durable=True))
 
     def record(self, number: int = 1) -> list[Event]:
         """Write events down; return them."""
