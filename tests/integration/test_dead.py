@@ -144,7 +144,7 @@ def test_event_put_back_is_not_taken_for_the_one_that_was_refused(
 
     assert (1, 0) == (early.returncode, late.returncode)
     assert event == letter["id"]
-    assert "with another body before, and knows that for 24 hours" in letter["reason"]
+    assert "with another body before, and knows that for 24 hours" in str(letter["reason"])
     assert ["what another mapping made of it", "note 0"] == [each["target_name"] for each in workos.events]
 
 
