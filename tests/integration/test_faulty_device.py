@@ -51,6 +51,7 @@ os.kill(os.getpid(), signal.SIGKILL)  # what the device did not take the kernel 
         under=under("error=EIO:when=2", log=tmp_path / "trace"),
     )
     failed, done, problems, ids = [child.heard() for _ in range(4)]
+    child.gone()
     deliver(workos, tmp_path / "audit")
 
     assert ["failed", 1] == failed[:2]
