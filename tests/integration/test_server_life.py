@@ -166,7 +166,7 @@ def test_preloaded_worker_killed_in_mid_load_loses_nothing(workos: WorkOSDouble,
     assert set() == load.ids() - {*sent}
     assert len(sent) == len(workos.events)  # by its id each event is there once
     assert len(sent) - len(load.ids()) in range(7)  # a request whose answer was lost: one for each client
-    assert sum(sent.values()) - len(sent) in range(5)  # what the killed worker had in flight was sent again
+    assert sum(sent.values()) - len(sent) in range(17)  # what each of four processes had in flight when it ended
 
 
 def test_reload_in_mid_life_loses_nothing(workos: WorkOSDouble, tmp_path: Path) -> None:
