@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, TypeVar
 from auditkit.capture.celery_tasks import decorated_inside
 from auditkit.capture.declaration import Statement, declare
 from auditkit.capture.generators import AuditedAsyncGeneratorFunction, AuditedGeneratorFunction
+from auditkit.capture.holders import decorated_in_place
 from auditkit.capture.registry import register
 from auditkit.capture.runners import AuditedCoroutineFunction, AuditedFunction
 from auditkit.capture.site import Site
@@ -80,9 +81,9 @@ def audited(  # noqa: PLR0913  (the design's names; all but two by keyword)
     Returns:
         A decorator that keeps the function's signature, kind and type. It takes plain and async functions,
         generator functions of both kinds, methods, class methods and static methods (above or below those
-        decorators), partials, callable objects, and tasks of Celery (above or below ``@app.task``). Callables may
-        be asynchronous where the function is. A plain function that returns a coroutine has ended when that has;
-        one that returns a generator, or a context manager, when it returns.
+        decorators), partials, callable objects, Celery's tasks and click's commands (above or below theirs).
+        Callables may be asynchronous where the function is. A plain function that returns a coroutine has ended when
+        that has; one that returns a generator, or a context manager, when it returns.
 
     Raises:
         AuditDefinitionError: When decorating, for anything that could not work when called.
@@ -121,7 +122,7 @@ class _Decorator:
         self._trail = trail
 
     def __call__(self, function: Any) -> Any:
-        if decorated_inside(function, self):
+        if decorated_inside(function, self) or decorated_in_place(function, self):
             return function
         if isinstance(function, classmethod | staticmethod):
             return _remade(function, self(function.__func__))

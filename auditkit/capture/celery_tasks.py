@@ -6,9 +6,9 @@ Celery is never imported here: without it there is no task to decorate.
 from __future__ import annotations
 
 import inspect
-import sys
 from typing import TYPE_CHECKING, Any
 
+from auditkit.capture.loaded import loaded_class
 from auditkit.errors import AuditDefinitionError
 
 if TYPE_CHECKING:
@@ -25,26 +25,20 @@ def decorated_inside(given: Any, decorate: Callable[[Any], Any]) -> bool:
         AuditDefinitionError: It is a stand-in of `shared_task`, which has no function yet; or what ``decorate`` says.
     """
     kind = type(given)  # by its very type: asking a lazy object for its class would make what it stands for
-    if issubclass(kind, _class("celery.local", "PromiseProxy")):
+    if issubclass(kind, loaded_class("celery.local", "PromiseProxy")):
         function = _awaited(given)
         decorated = None if function is None else decorate(function)
         given.__then__(lambda: _install(given.__maybe_evaluate__(), function, decorated, decorate))
         return True
-    if issubclass(kind, _class("celery.local", "Proxy")):
+    if issubclass(kind, loaded_class("celery.local", "Proxy")):
         raise AuditDefinitionError(
             "audited() cannot stand above @shared_task, whose function is not known before an application is; "
             "write @shared_task first and @audited(...) below it"
         )
-    if issubclass(kind, _class("celery.app.task", "Task")):
+    if issubclass(kind, loaded_class("celery.app.task", "Task")):
         _install(given, None, None, decorate)
         return True
     return False
-
-
-def _class(module: str, name: str) -> tuple[type, ...]:
-    """Return a class of Celery's if it is there, in the form that `issubclass` takes."""
-    found = getattr(sys.modules.get(module), name, None)
-    return (found,) if isinstance(found, type) else ()
 
 
 def _awaited(promise: Any) -> Any:

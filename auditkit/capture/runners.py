@@ -52,6 +52,9 @@ class AuditedFunction(wrapt.FunctionWrapper):  # type: ignore[type-arg]  # it wr
         super().__init__(site.wrapped, _unused)
         self._self_site = site
         self._self_binds = _binds(site.wrapped)
+        # As a function's own, no bound method: who finds one takes this for an object of a class that is called, and
+        # reads the annotations there (Litestar does). Python itself calls what the class has.
+        self.__call__ = partial(_called_by_name, type(self), site)  # type: ignore[method-assign]
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """Call the function, and record the call."""
@@ -105,6 +108,11 @@ class AuditedFunction(wrapt.FunctionWrapper):  # type: ignore[type-arg]  # it wr
     def __deepcopy__(self, memo: dict[int, Any]) -> AuditedFunction:
         """Return itself, as copying a function does."""
         return self
+
+
+def _called_by_name(kind: type[AuditedFunction], site: Site, /, *args: Any, **kwargs: Any) -> Any:
+    """Call another wrapper of the same: the one that is asked would be in a circle, if it were kept here."""
+    return kind(site)(*args, **kwargs)
 
 
 def _annotate(audited: AuditedFunction, annotations: dict[str, Any]) -> None:

@@ -247,6 +247,17 @@ def test_introspection_sees_the_function(wrapper: Any, wrapped: Any) -> None:
         assert getattr(wrapped, name) == getattr(wrapper, name)
 
 
+def test_its_call_by_name_is_a_functions_and_records(memory: MemoryTransport) -> None:
+    """As with a function, ``__call__`` is no bound method of a class, whose annotations would be read instead."""
+    function: Any = decorated
+    call = function.__call__
+    tweet = Tweet()
+
+    assert not inspect.ismethod(call)
+    assert tweet is call(tweet)
+    assert "tweet_5" == only(memory).target_id
+
+
 def test_kind_of_callable_is_kept() -> None:
     """A coroutine function is one, and a plain function is not, also as methods."""
     assert [False, True] == [inspect.iscoroutinefunction(each) for each in (decorated, decorated_coroutine)]
