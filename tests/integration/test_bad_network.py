@@ -136,6 +136,35 @@ def test_unknown_organization_of_one_tenant_holds_up_no_other(make: Callable[...
     assert {True} == {"Organization not found" in letter["reason"] for letter in letters}
 
 
+def test_event_that_does_not_match_its_schema_is_a_letter_with_workos_s_reason(
+    workos: WorkOSDouble, make: Callable[..., AuditTrail], tmp_path: Path
+) -> None:
+    """A dead letter says where and why the schema of an action was not met, without what stood there; others go on."""
+    wrong = {
+        "instancePath": "/metadata/plan",
+        "keyword": "enum",
+        "data": "a private plan",
+        "message": "a private plan?",
+    }
+    workos.fail(400, body={"code": "invalid_audit_log", "message": "Invalid Audit Log event", "errors": [wrong]})
+    logs = WorkOSAuditLogsTransport(
+        workos.api_key, base_url=workos.base_url, versions={"tweet.update": 2}, concurrency=1
+    )
+    trail = make(logs, delivery_share=1)
+    refused, other = (an_event(group="org_1", metadata={"plan": plan}) for plan in ("a private plan", "pro"))
+    trail.emit(refused)
+    trail.emit(other)
+
+    assert trail.flush(timeout=20)
+    (letter,) = map(
+        json.loads, (tmp_path / "audit" / "dead" / "workos_audit_logs.jsonl").read_text("ascii").splitlines()
+    )
+    assert refused.id == letter["event"]["id"]
+    assert letter["reason"].startswith("WorkOS answered 400: Invalid Audit Log event (/metadata/plan: enum)")
+    assert "private" not in letter["reason"]
+    assert [("pro", 2)] == [(each["event"]["metadata"]["plan"], each["event"]["version"]) for each in workos.events]
+
+
 def test_answer_that_was_lost_for_more_than_a_day_is_marked(
     workos: WorkOSDouble, make: Callable[..., AuditTrail], tmp_path: Path
 ) -> None:
