@@ -83,7 +83,8 @@ class JSONLinesTransport:
 
         Raises:
             Paused: The file cannot be opened, locked or put aside; names the path.
-            OSError: It could not be written (all); what was written of it stays, as lines of its own.
+            TemporaryFailure: It could not be written (all), such as on a full disk; what was written of it stays, as
+                lines of its own.
         """
         lines = lines_of(events)
         if self._file is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from auditkit.errors import Paused
+from auditkit.errors import Paused, TemporaryFailure
 from auditkit.files import (
     close,
     is_named,
@@ -53,7 +53,8 @@ class LineFile:
 
         Raises:
             Paused: The file cannot be opened, locked or put aside; names the path.
-            OSError: It could not be written (all); what was written of it stays, as lines of its own.
+            TemporaryFailure: It could not be written (all), such as on a full disk; what was written of it stays, as
+                lines of its own.
         """
         left = lines
         while left:
@@ -68,6 +69,10 @@ class LineFile:
                 # are written again, since a line may come twice, and none may be lost.
                 if is_named(handle, self.path, follow=True):
                     left = left[count:]
+            except OSError as error:
+                raise TemporaryFailure(
+                    f"cannot write to {self.path}: {error.strerror}; once its disk has room and works it goes on"
+                ) from None
             finally:
                 close(handle)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from auditkit.errors import ConfigurationError, Paused, Rejected
+from auditkit.errors import ConfigurationError, Paused, Rejected, TemporaryFailure
 from auditkit.event import Event
 from auditkit.rendering import line_of
 from auditkit.transports import ConsoleTransport, JSONLinesTransport, MemoryTransport, Route
@@ -130,12 +130,12 @@ def test_json_lines_that_cannot_be_opened_are_paused(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
 def test_json_lines_on_a_full_disk_raise(tmp_path: Path) -> None:
-    """An event that is not on the device is not accepted."""
+    """An event that is not on the device is not accepted, and who asks why is told which file, and what to do."""
     path = tmp_path / "full"
     path.symlink_to("/dev/full")
     lines = JSONLinesTransport(path)
 
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(TemporaryFailure, match="/full: No space left on device; once its disk has room"):
         lines.send([an_event()])
     lines.close()
 
