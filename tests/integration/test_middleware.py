@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import signal
 import socket
@@ -36,7 +37,7 @@ from auditkit.middleware import asgi, wsgi
 from auditkit.transports import MemoryTransport
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from starlette.requests import Request
@@ -362,7 +363,8 @@ def test_flask_with_its_session_and_streams(memory: MemoryTransport) -> None:
 
 
 GUNICORN = """
-import itertools
+import os
+import threading
 import flask
 import auditkit
 from auditkit import current_context, record
@@ -371,12 +373,14 @@ from auditkit.middleware.wsgi import AuditMiddleware
 auditkit.configure(directory="audit")
 service = flask.Flask("service")
 service.wsgi_app = AuditMiddleware(service.wsgi_app, actor=lambda environ: environ["HTTP_X_USER"], hops=1)
+others = threading.Barrier(int(os.environ["TOGETHER"]))
 
 def note(action, number):
     record(action, "R", target=number, metadata={"correlation": current_context().correlation_id})
 
 @service.get("/page/<int:number>")
 def page(number):
+    others.wait()
     note("page.view", number)
     return "seen"
 
@@ -384,6 +388,7 @@ def page(number):
 def stream(number):
     def parts():
         for _ in range(2):
+            others.wait()
             note("stream.part", number)
             yield b"part"
     response = flask.Response(parts())
@@ -393,19 +398,13 @@ def stream(number):
 
 
 @contextmanager
-def on_gunicorn(directory: Path) -> Iterator[str]:
-    """Serve the Flask application from two processes of eight threads; when it is left, they have ended."""
+def on_gunicorn(directory: Path, workers: Sequence[str], together: int) -> Iterator[str]:
+    """Serve the Flask application, in which so many requests wait for each other; when it is left, all has ended."""
     (directory / "served.py").write_text(GUNICORN, encoding="utf-8")
-    words = [
-        "--workers=2",
-        "--worker-class=gthread",
-        "--threads=8",
-        "--bind=127.0.0.1:0",
-        "--no-control-socket",
-        "served:service",
-    ]
+    words = [*workers, "--bind=127.0.0.1:0", "--no-control-socket", "served:service"]
     command = [sys.executable, "-m", "gunicorn", *words]
-    with subprocess.Popen(command, cwd=directory, stderr=subprocess.PIPE, text=True) as process:
+    surroundings = {**os.environ, "TOGETHER": str(together)}
+    with subprocess.Popen(command, cwd=directory, stderr=subprocess.PIPE, text=True, env=surroundings) as process:
         assert process.stderr is not None
         try:
             # It listens before it says so: who connects before a worker is there waits for one.
@@ -426,10 +425,15 @@ def events_in(directory: Path) -> list[Mapping[str, Any]]:
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
+THREADED = ("--workers=2", "--worker-class=gthread", "--threads=8")
+GREEN = ("--workers=1", "--worker-class=gevent")
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="gunicorn needs fork")
-async def test_requests_to_flask_at_once_are_apart(tmp_path: Path) -> None:
-    """Processes of many threads: endpoints, streams and what runs when they are closed; no event is another's."""
-    with on_gunicorn(tmp_path) as server:
+@pytest.mark.parametrize(("workers", "together"), [(THREADED, 1), (GREEN, REQUESTS)], ids=["threads", "gevent"])
+async def test_requests_to_flask_at_once_are_apart(tmp_path: Path, workers: Sequence[str], together: int) -> None:
+    """Processes of many threads, or one of greenlets: endpoints, streams and what runs when they are closed; no event is another's."""
+    with on_gunicorn(tmp_path, workers, together) as server:
         await ask(server, "/page")
         await ask(server, "/stream")
 
