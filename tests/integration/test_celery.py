@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -14,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from tests.unmeasured import unmeasured
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -59,7 +60,7 @@ def shop(tmp_path: Path) -> Path:
 
 def surroundings() -> dict[str, str]:
     """Return an environment in which a project's own folder is importable, as `celery` needs it."""
-    unsafe = {name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}
+    unsafe = {name: value for name, value in unmeasured().items() if name != "PYTHONSAFEPATH"}
     return {**unsafe, "ORDERS_SECRET": "the secret of this shop"}
 
 

@@ -26,6 +26,7 @@ from auditkit.transports import MemoryTransport
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 SECRET = "the secret of these tests"
 CONNECTED = (
@@ -200,7 +201,7 @@ def test_tasks_of_a_pool_of_threads_are_apart() -> None:
 @pytest.mark.parametrize("sent", ["forged", "unsigned", "{", 7, "[" * 100_000], ids=lambda sent: str(sent)[:8])
 @pytest.mark.parametrize("trouble", ["log", "raise"])
 def test_refused_context_is_nobodys_and_the_task_runs(app: Celery, sent: object, trouble: Any) -> None:
-    """A context that nobody vouches for is refused and counted; its task runs, with the trail's defaults."""
+    """A context that nobody vouches for is refused and counted; its task runs, in a scope that says nothing."""
     memory = MemoryTransport()
     configure(memory, directory=None, secret=SECRET, on_audit_error=trouble)
     with audit_context(actor="mallory"):
@@ -212,6 +213,7 @@ def test_refused_context_is_nobodys_and_the_task_runs(app: Celery, sent: object,
 
     assert {"actor": None} == run(app, "note", headers={HEADER: header})
     assert "anonymous" == memory.events[0].actor_id
+    assert {TASK_ID} == {*memory.events[0].metadata}  # it has a scope of its own
     assert 1 == stats().troubles["context_refused"]
 
 
@@ -270,3 +272,12 @@ def test_end_of_a_task_that_began_before_is_passed_by(app: Celery, memory: Memor
         record("after.all", "C")
 
     assert "user_1" == memory.events[0].actor_id
+
+
+def test_process_of_a_pool_ends_its_trail(tmp_path: Path) -> None:
+    """What Celery says before it leaves a pool's process delivers what is there, as the interpreter's exit does."""
+    configure(directory=tmp_path)
+    record("note.make", "C")
+    signals.worker_process_shutdown.send(sender="tests", pid=1, exitcode=0)
+
+    assert [] == [*(tmp_path / "journal").iterdir()]
