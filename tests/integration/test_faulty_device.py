@@ -107,6 +107,7 @@ os.kill(os.getpid(), signal.SIGKILL)
     waits = fsync == "always"
     assert [True, *[not waits] * 3] == child.heard()
     assert [waits, 3, 0] == child.heard()
+    child.gone()  # only then is all of the trace there
     assert "fdatasync(" in (tmp_path / "trace").read_text()
 
 

@@ -248,6 +248,8 @@ def test_directory_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None
 def test_directory_of_another_user(mode: int, capsys: pytest.CaptureFixture[str]) -> None:
     """Who may not look, at the directory or at what waits in it, is told so rather than that nothing waits."""
     recorded()
+    main(["status"])  # imports all that it needs: its files may be closed to the user
+    capsys.readouterr()
     for path in (Path.cwd(), *Path("audit").rglob("*/"), Path("audit")):
         path.chmod(0o755 if path == Path.cwd() else mode)
     os.seteuid(65534)

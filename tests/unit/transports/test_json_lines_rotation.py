@@ -216,8 +216,11 @@ def test_fork_in_mid_write_holds_nobody_up(tmp_path: Path) -> None:
 
 WRITER = """
 import os, sys
+from auditkit import Event
 from auditkit.transports import JSONLinesTransport
-from tests.unit.transports.examples import an_event
+
+def an_event():
+    return Event("acme", "user.login", "C", "ada", "user_1", "ada", "user_1", "203.0.113.7")
 
 lines = JSONLinesTransport({path!r}, max_bytes={max_bytes}, keep=None)
 sys.stdin.read(1)  # all at once
@@ -236,7 +239,6 @@ def test_several_processes_share_one_file(tmp_path: Path) -> None:
     writers = [
         subprocess.Popen(
             [sys.executable, "-c", code],
-            cwd=os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(__file__)))),
             env=unmeasured(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
