@@ -99,6 +99,7 @@ def an_event():
 trail = auditkit.configure(directory=directory, fsync={fsync!r}, ledger=False)
 files.sync = watched
 asyncio.run(main())
+ended.wait()  # before that the thread may not have come to its system call
 os.kill(os.getpid(), signal.SIGKILL)
 """,
         under=under("delay_enter=2000000", log=tmp_path / "trace"),
