@@ -53,9 +53,11 @@ _AT_ONCE = "the event was recorded at once, whether or not its transaction commi
 class _Fate:
     """What became of an event that was held.
 
+    Without a lock: the collector may let go of an event on a thread that waits for that very one.
+
     Attributes:
         event_id: The event's id.
-        known: Set when it was recorded, or let go of.
+        known: Whether it was recorded, or let go of.
         receipt: Its receipt, if it was recorded.
     """
 
@@ -63,7 +65,7 @@ class _Fate:
 
     def __init__(self, event_id: str) -> None:
         self.event_id = event_id
-        self.known = threading.Event()
+        self.known = False
         self.receipt: Receipt | None = None
 
 
@@ -96,13 +98,13 @@ class Held:
                 f"{draft.action}: its event could not be recorded after the commit ({type(error).__name__}{reason})"
             )
             trail.trouble("not_recorded", message, cause=draft.action, error=error)
-        self._fate.known.set()
+        self._fate.known = True
 
     def __del__(self) -> None:
         """Count it where it was never called."""
         if self._drafts:
             self._trail.count_rolled_back()
-            self._fate.known.set()
+            self._fate.known = True
 
     def __repr__(self) -> str:
         """Say what it is for, in a list of callbacks."""
@@ -134,7 +136,7 @@ class HeldReceipt:
         return receipt is not None and receipt.done()
 
     def _settled(self) -> Receipt | None:
-        if not self._fate.known.is_set():
+        if not self._fate.known:
             return None
         if self._fate.receipt is None:
             raise ReceiptUnavailable("the event was not recorded: its transaction did not commit, or recording failed")
@@ -144,18 +146,23 @@ class HeldReceipt:
         """Return when every transport has accepted the event.
 
         Args:
-            timeout: The longest wait in seconds, first for the commit and then for the delivery; None waits for ever.
+            timeout: The longest wait in seconds; None waits for ever.
 
         Raises:
             TimeoutError: It took longer.
             DeliveryRejected: A destination refused it for good.
             ReceiptUnavailable: The transaction did not commit, or nobody here can know.
         """
-        self._fate.known.wait(timeout)
-        receipt = self._settled()
-        if receipt is None:
-            raise TimeoutError(f"the transaction of event {self.id} did not end within {timeout} s")
-        receipt.result(timeout)
+        left, rest = timeout, _FIRST_POLL
+        while (receipt := self._settled()) is None:
+            if left is not None:
+                if left <= 0:
+                    raise TimeoutError(f"the transaction of event {self.id} did not end within {timeout} s")
+                rest = min(rest, left)
+                left -= rest
+            threading.Event().wait(rest)
+            rest = min(2 * rest, _POLL)
+        receipt.result(left)
 
     def __await__(self) -> Generator[object, None, None]:
         """Wait as `result` does, without holding the event loop."""

@@ -273,6 +273,29 @@ def test_receipt_follows_the_transaction(transaction: Transaction) -> None:
     assert f"<Receipt of event {receipt.id}, held until its transaction commits>" == repr(receipt)
 
 
+def test_receipt_can_be_waited_for(transaction: Transaction) -> None:
+    """Waiting goes on when another thread commits."""
+    auditkit.configure(directory=None)
+    with audit_context(on_commit=transaction.on_commit):
+        receipt = record("plan.update", "U", target="plan_1")
+    committing = threading.Timer(0.0, transaction.commit)
+    committing.start()
+    receipt.result(timeout=10)
+    committing.join()
+
+    assert receipt.done()
+
+
+def test_transaction_that_does_not_end_is_not_waited_for_longer(transaction: Transaction) -> None:
+    """The time that was given is all that is waited."""
+    auditkit.configure(directory=None)
+    with audit_context(on_commit=transaction.on_commit):
+        receipt = record("plan.update", "U", target="plan_1")
+
+    with pytest.raises(TimeoutError, match=r"did not end within 0\.01 s"):
+        receipt.result(timeout=0.01)
+
+
 async def test_receipt_can_be_awaited(transaction: Transaction) -> None:
     """Awaiting goes on when another thread commits and the destination has the event."""
     transport = ScriptedTransport()
