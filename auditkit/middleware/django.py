@@ -41,8 +41,8 @@ class AuditMiddleware:
         get_response: What Django gives.
         actor: Takes the request and returns who acts, in any form that `audit_context` takes. Asked when the first
             event needs it, and again after None. By default ``request.user``, by its primary key and
-            ``get_username()``; nobody when not authenticated. Before an async view that user is loaded, where the
-            request has a session, since an event cannot wait for a query.
+            ``get_username()``; nobody when not authenticated. Before an async view that user is loaded, since an event
+            cannot wait for a query there.
         group: Takes the request and returns the organization or tenant.
         metadata: Takes the request and returns a mapping to add to every event.
         trusted_proxies: The networks of the service's own proxies (``"10.0.0.0/8"``; ``"unix"`` for a proxy that
@@ -73,7 +73,7 @@ class AuditMiddleware:
         if unknown:
             raise ConfigurationError(f"{SETTING} has no option {unknown[0]!r}; there are {', '.join(_OPTIONS)}")
         self.get_response = get_response
-        self._loads_user = told.get("actor") is None
+        self._asks_user = told.get("actor") is None
         self._edge = _edge(**told)
         self._is_async = iscoroutinefunction(get_response)
         if self._is_async:
@@ -96,19 +96,28 @@ class AuditMiddleware:
             response = await self.get_response(request)
         return _streaming(response, place)
 
-    def _before(self, request: HttpRequest, *_: Any) -> None:
-        """Look at who it is before the view runs, without loading it: a view that logs out changes it."""
-        if self._loads_user and hasattr(request, "user"):
-            setattr(request, _SEEN, (request.user, request.user))
-
-    async def _before_async(self, request: HttpRequest, view: Callable[..., Any], *_: Any) -> None:
-        """Load who it is where the view is on the event loop, on which no query may be waited for later."""
+    def _before(self, request: HttpRequest, view: Callable[..., Any], *_: Any) -> None:
+        """Look at who it is before the view runs: a view that logs out changes it."""
         from asgiref.sync import iscoroutinefunction  # noqa: PLC0415  (see above)
 
-        self._before(request)
-        if self._loads_user and iscoroutinefunction(view) and _has_session(request) and hasattr(request, "auser"):
+        if self._looks_at(request) and iscoroutinefunction(view):  # also below a WSGI server it is on a loop
+            with _unseen(request):
+                bool(request.user.is_authenticated)
+
+    async def _before_async(self, request: HttpRequest, view: Callable[..., Any], *_: Any) -> None:
+        """Look at who it is, as above; on the event loop no query may be waited for later."""
+        from asgiref.sync import iscoroutinefunction  # noqa: PLC0415  (see above)
+
+        if self._looks_at(request) and iscoroutinefunction(view) and hasattr(request, "auser"):
             with _unseen(request):
                 setattr(request, _SEEN, (request.user, await request.auser()))
+
+    def _looks_at(self, request: HttpRequest) -> bool:
+        """Keep the user as it is now, without loading it, and return whether there is one to look at."""
+        is_there = self._asks_user and hasattr(request, "user")
+        if is_there:
+            setattr(request, _SEEN, (request.user, request.user))
+        return is_there
 
 
 def _settings() -> Mapping[str, Any]:
@@ -190,12 +199,6 @@ def _actor(user: Any) -> Actor | None:
     if user is None or not getattr(user, "is_authenticated", False) or user.pk is None:
         return None
     return Actor.of((user.pk, user.get_username()))
-
-
-def _has_session(request: HttpRequest) -> bool:
-    from django.conf import settings  # noqa: PLC0415  (see above)
-
-    return hasattr(request, "session") and settings.SESSION_COOKIE_NAME in request.COOKIES
 
 
 @contextmanager

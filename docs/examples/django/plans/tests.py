@@ -47,6 +47,13 @@ class TrailTest(TransactionTestCase):
         events.assert_recorded("plan.read", actor_name="ada", times=1)
         assert "Vary" not in response.headers  # nobody but the audit trail looked at who it is
 
+    def test_async_view_of_a_wsgi_server_has_its_user(self) -> None:
+        with recording() as events:
+            response = self.client.get(f"/plans/{self.plan.pk}/show")
+
+        events.assert_recorded("plan.read", actor_name="ada", times=1)
+        assert "Vary" not in response.headers
+
     def test_stream_is_in_its_request(self) -> None:
         with recording() as events:
             response = self.client.get(f"/plans/{self.plan.pk}/export")
