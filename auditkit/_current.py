@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 trail: Any = None
 reporter = Reporter(SystemClock())
 
-# What `configure` makes of its settings instead of a trail, while a test records: see `trail.stand_in`.
+# What `configure` makes of its settings instead of a trail, while a test records: see `trail.standing_in`.
 stand_in: Callable[[Any], Any] | None = None
 
 _factory: Callable[[], Any] | None = None

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from auditkit.testing.recorded_events import RecordedEvents
-from auditkit.trail import standing_in, stats
+from auditkit.trail import standing_in
 from auditkit.transports import MemoryTransport
 
 if TYPE_CHECKING:
@@ -27,5 +27,5 @@ def recording() -> Iterator[RecordedEvents]:
     Thread-safety: any number of threads may record; enter and leave it on one thread, one at a time in a process.
     """
     memory = MemoryTransport()
-    with standing_in(memory):
-        yield RecordedEvents(memory, lambda: stats().troubles)
+    with standing_in(memory) as troubles:
+        yield RecordedEvents(memory, troubles)

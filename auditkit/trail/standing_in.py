@@ -10,14 +10,14 @@ from auditkit import _current, configuration
 from auditkit.trail.audit_trail import AuditTrail
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from auditkit.configuration import Settings
     from auditkit.protocols import Transport
 
 
 @contextmanager
-def standing_in(transport: Transport) -> Iterator[None]:
+def standing_in(transport: Transport) -> Iterator[Callable[[], Mapping[str, int]]]:
     """Record on a trail in memory inside; the process-wide trail rests, and is back afterwards.
 
     The rules of the process-wide trail hold, if there is one: what it redacts, requires, takes for a denial.
@@ -28,24 +28,29 @@ def standing_in(transport: Transport) -> Iterator[None]:
 
     Args:
         transport: What gets each event; called on the recording thread where it is inline.
+
+    Yields:
+        What tells the audit errors of the latest trail that stood in, by their codes; also afterwards.
     """
+    before, outer = _current.trail, _current.stand_in
+    stood_in: list[AuditTrail] = []
 
     def record_by(settings: Settings) -> AuditTrail:
         trail = AuditTrail.of(_in_memory(settings, transport))
         trail.enabled = True
+        stood_in.append(trail)
         _current.install(trail)
         return trail
 
-    before, outer = _current.trail, _current.stand_in
     record_by(before.settings if before is not None else configuration.settle(None, directory=None))
     _current.stand_in = record_by
     try:
-        yield
+        yield lambda: stood_in[-1].stats().troubles
     finally:
         _current.stand_in = outer
-        last = _current.install(before)
-        if last is not None:
-            last.shutdown(timeout=0.0)
+        _current.install(before)
+        for trail in stood_in:
+            trail.shutdown(timeout=0.0)
 
 
 def _in_memory(settings: Settings, transport: Transport) -> Settings:

@@ -11,6 +11,7 @@ import pytest
 import auditkit
 from auditkit import _current, audit_context, audited, record
 from auditkit.testing import RecordedEvents, recording
+from auditkit.trail import processes
 from auditkit.transports import MemoryTransport
 
 if TYPE_CHECKING:
@@ -193,6 +194,21 @@ def test_configuring_inside_changes_only_the_rules(tmp_path: Path) -> None:
 
     assert not (tmp_path / "audit").exists()
     assert elsewhere.events == []
+    assert _current.trail is None
+
+
+def test_nothing_of_a_recording_is_left() -> None:
+    """However often the application was configured inside: no trail of it is kept, and an assertion makes none."""
+    before = {*processes._running}
+    with recording() as events:
+        for _ in range(3):
+            auditkit.configure(directory=None, require="actor")
+            update("plan_1")
+            record("plan.read", "R")
+
+    with pytest.raises(AssertionError, match=r"audit errors meanwhile, told in the log: .*missing \(1\)"):
+        events.assert_recorded("user.login")
+    assert before == processes._running
     assert _current.trail is None
 
 
