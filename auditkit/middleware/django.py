@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 from auditkit.errors import ConfigurationError
 from auditkit.event import Actor, describe
 from auditkit.middleware.edge import Edge
-from auditkit.middleware.facts import HEADERS, Request
+from auditkit.middleware.facts import Request, headers_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
     from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
     from django.http import HttpRequest, HttpResponseBase
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 SETTING: Final = "AUDITKIT"
 _CALLABLES: Final = ("actor", "group", "metadata")
 _OPTIONS: Final = (*_CALLABLES, "trusted_proxies", "hops", "exclude", "on_commit")
-_NAMES: Final = [("HTTP_" + name.upper().replace("-", "_"), name) for name in HEADERS]
 _SEEN: Final = "_auditkit_user"  # on a request: its `user` when its view began, and what that came to if it was loaded
 
 
@@ -183,8 +182,8 @@ def _when_committed(function: Callable[[], None]) -> None:
 
 
 def _request(request: HttpRequest) -> Request:
-    headers = [(name, request.META[key]) for key, name in _NAMES if key in request.META]
-    return Request(path=request.path, peer=request.META.get("REMOTE_ADDR"), headers=headers)
+    meta = request.META
+    return Request(path=request.path, peer=meta.get("REMOTE_ADDR"), headers=headers_of(meta))
 
 
 def _user(request: HttpRequest) -> Actor | None:
@@ -217,25 +216,5 @@ def _streaming(response: Any, place: Place) -> Any:
     """Let a streamed body be made in its request's scope; a file's is the server's to send."""
     if getattr(response, "streaming", False) and getattr(response, "file_to_stream", None) is None:
         parts = response.streaming_content
-        response.streaming_content = _aparts(parts, place) if response.is_async else _parts(parts, place)
+        response.streaming_content = place.aparts(parts) if response.is_async else place.parts(parts)
     return response
-
-
-def _parts(parts: Iterator[bytes], place: Place) -> Iterator[bytes]:
-    while True:
-        with place:
-            try:
-                part = next(parts)
-            except StopIteration:
-                return
-        yield part
-
-
-async def _aparts(parts: AsyncIterator[bytes], place: Place) -> AsyncIterator[bytes]:
-    while True:
-        with place:
-            try:
-                part = await anext(parts)
-            except StopAsyncIteration:
-                return
-        yield part

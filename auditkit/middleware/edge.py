@@ -17,7 +17,7 @@ from auditkit.middleware.address import Proxies
 from auditkit.middleware.facts import context_values
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator
     from contextvars import Token
     from types import TracebackType
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from auditkit.middleware.facts import Request
 
 Carrier = TypeVar("Carrier")
+Part = TypeVar("Part")
 
 _EVERYTHING: Final = "*"
 
@@ -56,6 +57,26 @@ class Place:
         # itself.
         with suppress(ValueError):
             SCOPE.reset(self._token)
+
+    def parts(self, parts: Iterator[Part]) -> Iterator[Part]:
+        """Yield the parts of a body, each made here; in between, nothing of a request is left in the thread."""
+        while True:
+            with self:
+                try:
+                    part = next(parts)
+                except StopIteration:
+                    return
+            yield part
+
+    async def aparts(self, parts: AsyncIterator[Part]) -> AsyncIterator[Part]:
+        """Yield the parts as `parts` does, on an event loop."""
+        while True:
+            with self:
+                try:
+                    part = await anext(parts)
+                except StopAsyncIteration:
+                    return
+            yield part
 
 
 class Edge(Generic[Carrier]):

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypedDict
+from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 from auditkit.middleware.address import NOBODY, Proxies, client_address
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 # The headers that are read; an edge need not decode any other.
 HEADERS: Final = ("forwarded", "traceparent", "user-agent", "x-forwarded-for", "x-request-id")
 
+_CGI: Final = {"HTTP_" + name.upper().replace("-", "_"): name for name in HEADERS}  # as RFC 3875, 4.1.18 names them
 _MAX_USER_AGENT: Final = 256  # characters
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _REQUEST_ID: Final = re.compile(r"[\x21-\x7e]{1,128}")
@@ -37,6 +38,11 @@ class Request:
     path: str
     peer: str | None
     headers: Sequence[tuple[str, str]]
+
+
+def headers_of(environment: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the headers that are read of an environment of CGI, as those of WSGI and Django are."""
+    return [(name, environment[key]) for key, name in _CGI.items() if key in environment]
 
 
 class ContextValues(TypedDict):

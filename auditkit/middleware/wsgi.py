@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from auditkit.errors import ConfigurationError
 from auditkit.event import describe
 from auditkit.middleware.edge import Edge
-from auditkit.middleware.facts import HEADERS, Request
+from auditkit.middleware.facts import Request, headers_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
     from auditkit.middleware.edge import Place
-
-_NAMES = [("HTTP_" + name.upper().replace("-", "_"), name) for name in HEADERS]
 
 
 class AuditMiddleware:
@@ -90,13 +88,7 @@ class _Body:
         """Yield the parts."""
         with self._place:
             parts = iter(self._body)
-        while True:
-            with self._place:
-                try:
-                    part = next(parts)
-                except StopIteration:
-                    return
-            yield part
+        yield from self._place.parts(parts)
 
     def close(self) -> None:
         """Close the body, if it can be."""
@@ -122,9 +114,8 @@ def _is_file(body: object, environ: WSGIEnvironment) -> bool:
 
 
 def _request(environ: WSGIEnvironment) -> Request:
-    headers = [(name, environ[key]) for key, name in _NAMES if key in environ]
     path = _decoded(environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", ""))
-    return Request(path=path, peer=environ.get("REMOTE_ADDR"), headers=headers)
+    return Request(path=path, peer=environ.get("REMOTE_ADDR"), headers=headers_of(environ))
 
 
 def _decoded(path: str) -> str:
