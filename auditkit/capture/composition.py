@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from auditkit.capture.attribute import identified
-from auditkit.capture.tracing import MODULES, TRACING, ambient
+from auditkit.capture.tracing import ambient
 from auditkit.clock import new_id
 from auditkit.draft import Draft, Scene
 from auditkit.errors import InvalidEventError
@@ -207,10 +207,10 @@ def compose(call: Call, redactor: Redactor, told: Mapping[str, MetadataValue] = 
     if not metadata and declared.only_changed and not told:
         return None
     target_id, target_name, target_type = call.target or _target(call)
-    is_traced = trail.trace_ids and TRACING in MODULES
-    if told or declared.states or scene.metadata or said is not None or is_traced:
+    around = ambient(trail, scene)
+    if told or declared.states or around or said is not None:
         stated = _stated(call) if declared.states or said is not None else _NOTHING
-        metadata = merged(told, metadata, stated, ambient(trail, scene))
+        metadata = merged(told, metadata, stated, around)
     ids, parent = call.ids, call.parent
     if not ids:
         ids.append(new_id.at(now))

@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     from auditkit.draft import Scene
     from auditkit.protocols import Recorder
 
-TRACING: Final = "opentelemetry.trace"
-MODULES: Final = sys.modules  # whether TRACING is in it is asked on every call
+_TRACING: Final = "opentelemetry.trace"
+_MODULES: Final = sys.modules  # bound once: it is looked into on every audited call
 
 
 def ambient(trail: Recorder, scene: Scene) -> Mapping[str, Any]:
     """Return the metadata that is around a call: the context's, and below it the ids of the active span."""
-    if not trail.trace_ids or TRACING not in MODULES:
+    if not trail.trace_ids or _TRACING not in _MODULES:
         return scene.metadata
     try:
-        context = MODULES[TRACING].get_current_span().get_span_context()
+        context = _MODULES[_TRACING].get_current_span().get_span_context()
         if not context.is_valid:
             return scene.metadata
         ids = {"trace_id": f"{context.trace_id:032x}", "span_id": f"{context.span_id:016x}"}
