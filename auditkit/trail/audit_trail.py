@@ -93,25 +93,26 @@ class AuditTrail:
             max_bytes=max_bytes,
         )
         self._set_up(settings, clock or SystemClock())
-        self.open_directory()
+        self._open_directory()
 
-    def open_directory(self) -> None:
-        """Make the directory now rather than with the first event, so that trouble with it shows at the start.
+    @classmethod
+    def of(cls, settings: Settings, *, opened: bool = False) -> Self:
+        """Make the trail of settings that were checked; its directory is opened now, or with the first event.
 
         Raises:
-            JournalUnavailable: It cannot be made or written.
+            JournalUnavailable: The directory is to be opened now, and cannot be made or written.
         """
+        trail = cls.__new__(cls)
+        trail._set_up(settings, SystemClock())  # noqa: SLF001  (of this class)
+        if opened:
+            trail._open_directory()  # noqa: SLF001  (of this class)
+        return trail
+
+    def _open_directory(self) -> None:
         settings = self.settings
         if settings.directory is not None and self.enabled:
             place = audit_directory(settings.directory, shared=settings.shared_group)
             logger.info("the audit trail is kept in %s", place)
-
-    @classmethod
-    def of(cls, settings: Settings) -> Self:
-        """Make the trail of settings that were checked; its directory is opened with the first event."""
-        trail = cls.__new__(cls)
-        trail._set_up(settings, SystemClock())  # noqa: SLF001  (of this class)
-        return trail
 
     def _set_up(self, settings: Settings, clock: Clock) -> None:
         self.settings = settings

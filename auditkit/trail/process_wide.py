@@ -94,8 +94,7 @@ def configure(  # noqa: PLR0913  (the design's names; all but one by keyword)
     if _current.stand_in is not None:  # a test records: see `auditkit.testing.recording`
         recording: AuditTrail = _current.stand_in(settings)
         return recording
-    trail = AuditTrail.of(settings)
-    trail.open_directory()
+    trail = AuditTrail.of(settings, opened=True)
     old = _current.install(trail)
     if old is not None:
         logger.warning("configure() was called again: %r is shut down, %r takes its place", old, trail)
