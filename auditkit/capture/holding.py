@@ -70,9 +70,12 @@ class _Fate:
 
 
 class Held:
-    """What is to be called when the transaction commits. A second call does nothing; none raises; from any thread."""
+    """What is to be called when the transaction commits. A second call does nothing; none raises; from any thread.
 
-    __slots__ = ("__weakref__", "_drafts", "_fate", "_trail")
+    It cannot be referred to weakly: who would keep it so, as some signals do, would let go of it at once.
+    """
+
+    __slots__ = ("_drafts", "_fate", "_trail")
 
     def __init__(self, trail: Recorder, draft: Draft, fate: _Fate) -> None:
         """Hold one event."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import threading
+import weakref
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
@@ -204,6 +205,17 @@ def test_on_commit_that_raises_loses_nothing(events: RecordedEvents) -> None:
         raise RuntimeError("no transaction is open")
 
     with audit_context(on_commit=refuse):
+        rename(plan(), "Pro")
+
+    events.assert_recorded("plan.update", times=1)
+    assert auditkit.stats().troubles["on_commit"] == 1
+
+
+def test_on_commit_that_would_keep_it_weakly_loses_nothing(events: RecordedEvents) -> None:
+    """A signal that refers to its receivers weakly would drop the event at once: it is recorded instead."""
+    receivers: weakref.WeakSet[Any] = weakref.WeakSet()
+
+    with audit_context(on_commit=receivers.add):
         rename(plan(), "Pro")
 
     events.assert_recorded("plan.update", times=1)
