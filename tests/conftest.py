@@ -18,10 +18,10 @@ from sybil.integration.pytest import SybilItem
 from sybil.parsers.markdown import PythonCodeBlockParser
 
 import auditkit
-from auditkit import _current
+from auditkit import AuditTrail, _current
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -90,6 +90,19 @@ class Everywhere:
             return
         with own_world(request.getfixturevalue("tmp_path")):
             yield
+
+
+@pytest.fixture
+def make() -> Iterator[Callable[..., AuditTrail]]:
+    """Make trails, and shut them down after the test."""
+    with ExitStack() as stack:
+
+        def make(*args: Any, **named: Any) -> AuditTrail:
+            trail = AuditTrail(*args, **named)
+            stack.callback(trail.shutdown, timeout=2)
+            return trail
+
+        yield make
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -9,33 +9,21 @@ import subprocess
 import threading
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from auditkit import AuditTrail
 from auditkit.testing import DrivenClock, WorkOSDouble
 from auditkit.transports import WorkOSAuditLogsTransport, WorkOSTransport
 from tests.integration.children import arrivals, deliver, once
+from tests.marks import unshared
 from tests.unit.transports.examples import an_event
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
+    from auditkit import AuditTrail
     from tests.integration.children import Run
-
-
-@pytest.fixture
-def make() -> Iterator[Callable[..., AuditTrail]]:
-    made: list[AuditTrail] = []
-
-    def make(*args: Any, **named: Any) -> AuditTrail:
-        made.append(AuditTrail(*args, **named))
-        return made[-1]
-
-    yield make
-    for trail in made:
-        trail.shutdown(timeout=2)
 
 
 def trouble_of(trail: AuditTrail, name: str = "workos") -> str:
@@ -48,11 +36,7 @@ def trouble_of(trail: AuditTrail, name: str = "workos") -> str:
 # ---------------------------------------------------------------------- names and certificates
 
 
-def can_cut_off() -> bool:
-    return bool(shutil.which("unshare")) and subprocess.run(["unshare", "-n", "true"], check=False).returncode == 0
-
-
-@pytest.mark.skipif(not can_cut_off(), reason="this process may not make a network of its own")
+@unshared
 def test_name_that_cannot_be_resolved_is_waited_for(run: Run, workos: WorkOSDouble, tmp_path: Path) -> None:
     """Where no name is resolved everything waits, the reason is told, and the next process delivers it."""
     child = run(

@@ -23,6 +23,7 @@ from auditkit.ledger import LedgerReader
 from auditkit.testing import ScriptedTransport, WorkOSDouble
 from auditkit.transports import WorkOSTransport
 from tests.integration.terminal import answer
+from tests.marks import traced
 from tests.unit.transports.examples import an_event
 from tests.unmeasured import unmeasured
 
@@ -148,18 +149,16 @@ def test_event_put_back_is_not_taken_for_the_one_that_was_refused(
     assert ["what another mapping made of it", "note 0"] == [each["target_name"] for each in workos.events]
 
 
-@pytest.mark.skipif(not shutil.which("strace"), reason="needs strace")
+@traced
 @pytest.mark.parametrize("when", [3, 4])
 def test_killed_requeue_is_finished_by_the_next_delivery(workos: WorkOSDouble, when: int) -> None:
     """Killed before its letters go, or before its events are in the journal, delivery has each event once."""
     ids = Counter(refused(workos, 3))
     command = [sys.executable, "-m", "auditkit", "dead", "requeue", "--all"]
     calls = "rename,renameat,renameat2"
-    traced = ["strace", "-f", "-o", "trace", "-e", f"trace={calls}", "-e", f"inject={calls}:signal=KILL:when={when}"]
+    under = ["strace", "-f", "-o", "trace", "-e", f"trace={calls}", "-e", f"inject={calls}:signal=KILL:when={when}"]
     quiet = {**unmeasured(), "PYTHONDONTWRITEBYTECODE": "1"}  # no renames but the command's own
-    killed = subprocess.run([*traced, *command], capture_output=True, text=True, check=False, env=quiet)
-    if "ptrace" in killed.stderr:
-        pytest.skip("this machine lets nobody trace")
+    killed = subprocess.run([*under, *command], capture_output=True, text=True, check=False, env=quiet)
     first, second = deliver(workos), deliver(workos)
 
     assert (-signal.SIGKILL, 0, 0) == (killed.returncode, first.returncode, second.returncode)

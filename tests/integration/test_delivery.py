@@ -18,21 +18,8 @@ from auditkit.transports import ConsoleTransport, JSONLinesTransport, WorkOSTran
 from tests.unit.transports.examples import an_event
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
-
-
-@pytest.fixture
-def make() -> Iterator[Callable[..., AuditTrail]]:
-    made: list[AuditTrail] = []
-
-    def make(*args: Any, **named: Any) -> AuditTrail:
-        made.append(AuditTrail(*args, **named))
-        return made[-1]
-
-    yield make
-    for trail in made:
-        trail.shutdown(timeout=2)
 
 
 def transport_to(workos: WorkOSDouble, **named: Any) -> WorkOSTransport:

@@ -22,6 +22,7 @@ from auditkit.__main__ import main
 from auditkit.doctor import Grade, examine
 from auditkit.testing import DrivenClock, ScriptedTransport, WorkOSDouble
 from auditkit.transports import Route, WorkOSAuditLogsTransport, WorkOSTransport
+from tests.marks import as_root
 from tests.unmeasured import unmeasured
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ def test_file_that_others_may_read_is_warned_of() -> None:
     assert found.text.endswith("ledger.sqlite3")
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+@as_root
 def test_files_of_another_user_are_found() -> None:
     """What a command run as root has left in a user's directory is a problem; so is a doctor of another user, a little."""
     record_one()
@@ -144,7 +145,7 @@ sys.exit(auditkit.__main__.main(["doctor", "--json", sys.argv[1]]))
 """
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes nobody")
+@as_root
 @pytest.mark.parametrize("mode, inside", [(0o555, "audit"), (0o555, ""), (0o711, ""), (0o700, "inside/audit")])
 def test_user_who_may_not_write_there_is_told(mode: int, inside: str) -> None:
     """Run as the user of a service, it says what that user may not do."""

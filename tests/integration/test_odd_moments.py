@@ -7,11 +7,10 @@ import json
 import logging
 import os
 import sqlite3
-import sys
 import tempfile
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -21,32 +20,16 @@ from auditkit.ledger import LedgerReader, ledger_path
 from auditkit.testing import DrivenClock
 from auditkit.transports import JSONLinesTransport, WorkOSTransport
 from tests.integration.children import arrivals, deliver, once
+from tests.marks import as_root
 from tests.unit.transports.examples import an_event
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from auditkit.testing import WorkOSDouble
     from tests.integration.children import Run
 
 SERVICE = 64001  # a user
-
-as_root = pytest.mark.skipif(
-    sys.platform == "win32" or os.geteuid() != 0, reason="only root becomes another user, whose threads can be limited"
-)
-
-
-@pytest.fixture
-def make() -> Iterator[Callable[..., AuditTrail]]:
-    made: list[AuditTrail] = []
-
-    def make(*args: Any, **named: Any) -> AuditTrail:
-        made.append(AuditTrail(*args, **named))
-        return made[-1]
-
-    yield make
-    for trail in made:
-        trail.shutdown(timeout=2)
 
 
 def transport_to(workos: WorkOSDouble) -> WorkOSTransport:

@@ -18,6 +18,7 @@ from auditkit.errors import JournalUnavailable, Rejected
 from auditkit.journal.letters import bury
 from auditkit.testing import ScriptedTransport
 from auditkit.trail import DeadLetters
+from tests.marks import as_root, unshared
 from tests.unit.transports.examples import an_event
 from tests.unmeasured import unmeasured
 
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 APPLICATION, SIDECAR, STRANGER, SHARED = 64001, 64002, 64003, 64010  # users, each with a group of its number; a group
-
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes other users")
 
 # Runs a script as another user. The interpreter's own files may be closed to that user: what is needed of them is
 # imported before.
@@ -204,16 +203,6 @@ def test_shared_directory_is_not_open_to_everybody(tmp_path: Path) -> None:
 # ---------------------------------------------------------------------- volumes
 
 
-def can_mount() -> bool:
-    command = ["unshare", "-m", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]
-    try:
-        return subprocess.run(command, capture_output=True, check=False).returncode == 0
-    except FileNotFoundError:
-        return False
-
-
-on_a_volume = pytest.mark.skipif(not can_mount(), reason="this process may not mount")
-
 VOLUME = """
 set -e
 case $1 in
@@ -247,7 +236,7 @@ print(*os.listdir('volume'))
 """
 
 
-@on_a_volume
+@unshared
 def test_volume_gets_a_private_directory_inside(place: Path) -> None:
     """A mount point that others may write gets a 0700 directory, which every command finds, whatever its mode becomes."""
     done = on_volume("tmpfs", "0777", place, ALL_COMMANDS)
@@ -263,7 +252,7 @@ def test_volume_gets_a_private_directory_inside(place: Path) -> None:
     assert (logged, "auditkit") == (later, still)
 
 
-@on_a_volume
+@unshared
 @pytest.mark.parametrize("kind, mode", [("bind", "1777"), ("tmpfs", "2775")])
 def test_every_kind_of_volume_is_seen(place: Path, kind: str, mode: str) -> None:
     """A bind mount from the same file system is a volume too, and one that only a group may write."""
@@ -274,7 +263,7 @@ def test_every_kind_of_volume_is_seen(place: Path, kind: str, mode: str) -> None
     assert ("auditkit\n", "") == (done.stdout, done.stderr)
 
 
-@on_a_volume
+@unshared
 def test_private_volume_is_taken_as_it_is(place: Path) -> None:
     """A mount point that only its owner can write needs no directory inside."""
     script = """
@@ -289,7 +278,7 @@ print(*sorted(os.listdir('volume')))
     assert ("journal lanes ledger\n", "") == (done.stdout, done.stderr)
 
 
-@on_a_volume
+@unshared
 def test_trail_of_a_volume_that_is_opened_later_is_not_left_behind(place: Path) -> None:
     """Where a trail lay in the volume itself before others could write it, that is refused rather than forgotten."""
     script = """
@@ -308,7 +297,7 @@ except auditkit.AuditError as error:
     assert f"{place}/volume can be written by others (mode 0777); run: chmod go-w" in done.stdout
 
 
-@on_a_volume
+@unshared
 @as_root
 def test_directory_of_another_user_on_a_volume_is_refused(place: Path) -> None:
     """Where everybody may write, somebody else may have made auditkit's directory first."""

@@ -22,6 +22,7 @@ from auditkit.event import instant_of
 from auditkit.testing import DrivenClock, ScriptedTransport
 from auditkit.trail import Problem, Status, status_of
 from tests.journals import open_journal, write
+from tests.marks import as_root
 from tests.unit.transports.examples import an_event
 
 if TYPE_CHECKING:
@@ -243,7 +244,7 @@ def test_directory_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None
     assert "auditkit: there is no audit directory elsewhere; name one\n" == capsys.readouterr().err
 
 
-@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="needs root, to be somebody else")
+@as_root
 @pytest.mark.parametrize("mode", [0o700, 0o755])
 def test_directory_of_another_user(mode: int, capsys: pytest.CaptureFixture[str]) -> None:
     """Who may not look, at the directory or at what waits in it, is told so rather than that nothing waits."""

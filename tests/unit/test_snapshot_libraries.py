@@ -6,18 +6,17 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import attrs
-import django
 import pydantic
 import pydantic_core
 import pytest
 import sqlalchemy as sa
-from django.conf import settings
 from django.db import connection, models
 from django.test.utils import CaptureQueriesContext
 from sqlalchemy import orm
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
 from auditkit.snapshot import DEFERRED, UNKNOWN, difference, snapshot
+from tests.django_models import allow_models
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -214,13 +213,7 @@ async def test_sqlalchemy_async_session_is_not_asked() -> None:
     await engine.dispose()
 
 
-if not settings.configured:
-    settings.configure(
-        DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
-        DEFAULT_AUTO_FIELD="django.db.models.AutoField",
-        USE_TZ=True,
-    )
-    django.setup()
+allow_models()
 
 
 class Author(models.Model):  # type: ignore[misc]  # noqa: DJ008  (Django is untyped; nobody prints it)

@@ -20,22 +20,9 @@ from auditkit.trail.works import Builder, Works
 from tests.unit.transports.examples import an_event
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from auditkit.event import Event
-
-
-@pytest.fixture
-def make() -> Iterator[Callable[..., AuditTrail]]:
-    made: list[AuditTrail] = []
-
-    def make(*args: Any, **named: Any) -> AuditTrail:
-        made.append(AuditTrail(*args, **named))
-        return made[-1]
-
-    yield make
-    for trail in made:
-        trail.shutdown(timeout=2)
 
 
 def auditkit_threads() -> set[str]:

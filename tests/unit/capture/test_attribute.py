@@ -6,16 +6,15 @@ from collections import OrderedDict, UserDict, defaultdict
 from types import MappingProxyType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-import django
 import pytest
 import sqlalchemy as sa
-from django.conf import settings
 from django.db import connection, models
 from django.test.utils import CaptureQueriesContext
 from sqlalchemy import orm
 
 from auditkit import audited, ref
 from auditkit.capture.attribute import WAYS
+from tests.django_models import allow_models
 from tests.unit.capture.builders import only, troubles
 
 if TYPE_CHECKING:
@@ -156,13 +155,7 @@ def test_mapped_object_may_be_the_actor(memory: MemoryTransport, session: orm.Se
     assert [] == statements
 
 
-if not settings.configured:
-    settings.configure(
-        DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
-        DEFAULT_AUTO_FIELD="django.db.models.AutoField",
-        USE_TZ=True,
-    )
-    django.setup()
+allow_models()
 
 
 class Writer(models.Model):  # type: ignore[misc]  # noqa: DJ008  (Django ships no types; nobody prints it)

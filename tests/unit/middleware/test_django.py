@@ -6,10 +6,8 @@ import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-import django
 import pytest
 from asgiref.sync import iscoroutinefunction
-from django.conf import settings
 from django.db import connection, transaction
 from django.http import FileResponse, HttpResponse, StreamingHttpResponse
 from django.test import RequestFactory, override_settings
@@ -18,18 +16,13 @@ import auditkit
 from auditkit import ConfigurationError, current_context, record
 from auditkit.middleware.django import AuditMiddleware
 from auditkit.testing import RecordedEvents, recording
+from tests.django_models import allow_models
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
     from pathlib import Path
 
-if not settings.configured:
-    settings.configure(
-        DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
-        DEFAULT_AUTO_FIELD="django.db.models.AutoField",
-        USE_TZ=True,
-    )
-    django.setup()
+allow_models()
 
 
 @pytest.fixture
