@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from auditkit.capture import (
     Entry,
@@ -16,7 +17,6 @@ from auditkit.capture import (
     registered_actions,
 )
 from auditkit.context import Context, audit_context, bind_context, current_context
-from auditkit.crossing import carry_context, export_context, restored_context
 from auditkit.errors import (
     AuditDefinitionError,
     AuditError,
@@ -46,12 +46,8 @@ from auditkit.errors import (
     WorkOSUnprocessable,
 )
 from auditkit.event import ActionType, Actor, Event, Target
-from auditkit.protocols import Receipt, Transport
 from auditkit.trail import (
     AuditTrail,
-    Health,
-    Problem,
-    Stats,
     aemit,
     aflush,
     configure,
@@ -61,6 +57,11 @@ from auditkit.trail import (
     shutdown,
     stats,
 )
+
+if TYPE_CHECKING:
+    from auditkit.crossing import carry_context, export_context, restored_context
+    from auditkit.protocols import Receipt, Transport
+    from auditkit.trail.telling import Health, Problem, Stats
 
 __all__ = [
     "ActionType",
@@ -126,12 +127,29 @@ __all__ = [
     "stats",
 ]
 
+_LATER = {
+    "Health": "auditkit.trail.telling",
+    "Problem": "auditkit.trail.telling",
+    "Receipt": "auditkit.protocols",
+    "Stats": "auditkit.trail.telling",
+    "Transport": "auditkit.protocols",
+    "carry_context": "auditkit.crossing",
+    "export_context": "auditkit.crossing",
+    "restored_context": "auditkit.crossing",
+}
+
 
 def __getattr__(name: str) -> Any:
-    """Look the version up when somebody asks: reading a distribution's metadata takes milliseconds."""
+    """Look up when somebody asks what would make the import slower: the distribution's metadata, and what few use."""
     if name == "__version__":
         from importlib.metadata import version  # noqa: PLC0415  (the reason above)
 
         return version("auditkit-trail")
+    if name in _LATER:
+        return getattr(import_module(_LATER[name]), name)
     message = f"module 'auditkit' has no attribute {name!r}"
     raise AttributeError(message)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import threading
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_COUNTS = [f"{count:03x}" for count in reversed(range(4096))]
+_COUNTS = ["".join(digits) for digits in itertools.product("fedcba9876543210", repeat=3)]  # fff to 000
 _MILLISECOND = 1_000_000
 
 

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import math
 import os
-import platform
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from auditkit.draft import Defaults
 from auditkit.errors import ConfigurationError, InvalidEventError
@@ -35,8 +31,7 @@ _SHORTEST_SECRET: Final = 16  # characters
 _OFF: Final = {"", "0", "false", "no", "off"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(NamedTuple):
     """What a trail is told. Never shows its secrets.
 
     Attributes:
@@ -75,10 +70,19 @@ class Settings:
     trace_ids: bool
     shared_group: bool
     max_bytes: int
-    secrets: tuple[bytes, ...] = field(repr=False)
+    secrets: tuple[bytes, ...]
+
+    def __repr__(self) -> str:
+        """Show where the trail is, and nothing that could hold a secret."""
+        return f"<Settings of a trail in {self.directory or 'memory'}>"
 
     def subkeys(self, label: str) -> tuple[bytes, ...]:
         """Return one key for each secret, good for one use alone (HMAC-SHA256, RFC 2104, over its label)."""
+        if not self.secrets:
+            return ()
+        import hashlib  # noqa: PLC0415  (see `_defaults`)
+        import hmac  # noqa: PLC0415
+
         return tuple(hmac.digest(secret, f"auditkit {label}".encode(), hashlib.sha256) for secret in self.secrets)
 
 
@@ -248,6 +252,8 @@ def _require(given: object) -> tuple[str, ...]:
 
 
 def _defaults(given: object, required: Sequence[str]) -> Defaults:
+    import platform  # noqa: PLC0415  (`import auditkit` stays light: what only a trail needs is loaded with one)
+
     host = platform.node() or "localhost"
     if given is None:
         return Defaults(location=host)

@@ -19,7 +19,6 @@ from dataclasses import dataclass, field
 from enum import Enum
 from types import CoroutineType, MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
-from uuid import UUID
 
 from auditkit import _current
 from auditkit.clock import new_id
@@ -27,6 +26,7 @@ from auditkit.draft import Defaults, Scene
 from auditkit.errors import AuditDefinitionError, InvalidEventError
 from auditkit.event import Actor, check_metadata, describe, describe_kind, lacks_id, text_id
 from auditkit.kinds import is_kind
+from auditkit.loaded import loaded_class
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Mapping
@@ -290,7 +290,7 @@ def _party(lazy: Callable[[], object]) -> object:
     """
     found = next((each for name in ("pk", "id") if (each := getattr(lazy, name, None)) is not None), None)
     if any("__call__" in vars(kind) for kind in lazy.__class__.__mro__):  # the class that a proxy says it has
-        return lazy if isinstance(found, str | int | UUID | Enum) else lazy()
+        return lazy if isinstance(found, (str, int, Enum, *loaded_class("uuid", "UUID"))) else lazy()
     return None if found is None else lazy
 
 

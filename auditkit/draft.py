@@ -7,7 +7,6 @@ it as JSON, and a lane or a test turns it into an `Event` off the caller's path.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -19,8 +18,7 @@ if TYPE_CHECKING:
     from auditkit.event import MetadataValue
 
 
-@dataclass(frozen=True, slots=True)
-class Defaults:
+class Defaults(NamedTuple):
     """What stands in an event where no scope and no call said otherwise.
 
     Attributes:
@@ -28,7 +26,7 @@ class Defaults:
     """
 
     group: str = "default"
-    actor: Actor = field(default_factory=lambda: Actor("anonymous"))
+    actor: Actor = Actor("anonymous")
     location: str = "localhost"
     settled: frozenset[str] = frozenset()
 

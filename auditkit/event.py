@@ -10,10 +10,10 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum, StrEnum
 from types import MappingProxyType
 from typing import Any, Self
-from uuid import UUID
 
 from auditkit.clock import new_id
 from auditkit.errors import InvalidEventError
+from auditkit.loaded import loaded_class
 
 Scalar = str | bool | int | float | None
 MetadataValue = Scalar | Mapping[str, Scalar]
@@ -73,13 +73,13 @@ def text_id(value: object, field_name: str) -> str:
         value = value.value
     if isinstance(value, str):
         return whole_text(value)
-    if isinstance(value, UUID):
-        return str(value)
     if isinstance(value, int) and not isinstance(value, bool):
         try:
             return int.__repr__(value)
         except ValueError:  # one of more than 4,300 digits has no text: it is told so below
             pass
+    if isinstance(value, loaded_class("uuid", "UUID")):
+        return str(value)
     raise InvalidEventError(field_name, describe(value), "a str, int, UUID or Enum")
 
 
@@ -90,7 +90,7 @@ def _pair(value: object, field_name: str) -> tuple[object, object]:
             keys = ", ".join(sorted(map(describe, value)))
             raise InvalidEventError(field_name, f"a mapping with keys [{keys}]", "a mapping with 'id'")
         return value["id"], value.get("name")
-    if isinstance(value, str | int | UUID | Enum):
+    if isinstance(value, str | int | Enum) or isinstance(value, loaded_class("uuid", "UUID")):  # noqa: SIM101  (texts)
         return value, None
     if isinstance(value, Sequence) and not isinstance(value, bytes) and not hasattr(value, "_fields"):
         if len(value) != 2:  # noqa: PLR2004  (a pair)

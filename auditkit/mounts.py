@@ -6,9 +6,8 @@ Source: proc_pid_mountinfo(5).
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,8 +16,7 @@ _ESCAPE = re.compile(r"\\([0-7]{3})")
 _POINT, _OPTIONS = 4, 5  # fields of a line, before the dash
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mount:
+class Mount(NamedTuple):
     """One mount.
 
     Attributes:

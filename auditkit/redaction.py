@@ -7,17 +7,18 @@ that it must contain before any pattern is tried (a pattern costs 25 us on 400 c
 from __future__ import annotations
 
 import binascii
+import functools
 import re
 from base64 import b64decode
 from collections.abc import Mapping
-from hashlib import blake2b
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from auditkit.errors import ConfigurationError
 from auditkit.event import describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from hashlib import blake2b
 
     from auditkit.event import MetadataValue, Scalar
 
@@ -39,32 +40,44 @@ _MAX_DECISIONS: Final = 4096  # names remembered
 
 # No pattern needs an end that a snapshot may have cut off; each runs on to the end of what it found. Repetitions
 # that something must follow are bounded, so that no text takes longer than its length.
-_SHAPES: Final = re.compile(
-    r"-----BEGIN [A-Z0-9 ]*(?:-----[\s\S]*?(?:-----END [A-Z0-9 ]*-----|\Z)|\Z)"
-    r"|eyJ[\w-]{8,512}+\.[\w.=-]*"  # a JWT, whether or not its signature is there
-    r"|\b[srp]k_(?:live|test)_\w{8,}|\bsk[-_][\w-]{16,}|\bwhsec_[\w+/=]{8,}"
-    r"|\bgh[a-z]_\w{16,}|\bgithub_pat_\w{16,}|\bglpat-[\w.-]{16,}|\bnpm_\w{30,}|\bpypi-[\w-]{30,}"
-    r"|\bxox[a-z]-[\w-]{8,}|\b(?:AKIA|ASIA)[A-Z0-9]{12,}|\bAIza[\w-]{30,}"
-    # A name and a password (but no port), or a name that is long enough to be a token.
-    r"|\b[A-Za-z][\w+.-]{0,20}://(?:[^\s/?#@:]{0,256}:(?!\d{1,5}[/?#])[^\s@]{0,512}|[^\s/?#@:]{16,256})@"
-    r"|(?i:\bbearer[\s:=]+[\w.~+/=-]{8,})",
-    re.ASCII,
-)
 _BASIC: Final = re.compile(r"\bbasic\s+([a-z0-9+/_-]{4,})=*", re.ASCII | re.IGNORECASE)
-# In a text that holds JSON, what is said to be a name, a member's name, and the first of a pair in a list of pairs
-# (as headers are listed); in any text, what a value is assigned to, as in an address's query or a cookie.
-_NAMES: Final = re.compile(
-    r"""["'](?:name|key|header|field)\\*["']\s*:\s*\\*["']([^"']+)["']"""
-    r"""|["']([^"']+)["']\s*:"""
-    r"""|[\[(,]\s*[\[(]\s*["']([^"']+)["']\s*,"""
-    r"""|(?<![\w.-])([\w.-]{1,64})=(?=\S)""",
-    re.IGNORECASE,
-)
 _ESCAPED: Final = re.compile(r"\\u([0-9a-fA-F]{4})")
 # What hides the beginning of a shape: a line's end in JSON text, which puts a letter before it, and bytes that a
 # snapshot shows as hex because not all of them can be read.
 _ESCAPE: Final = re.compile(r"\\+(?:u([0-9a-fA-F]{4})|[bfnrt])")
 _HEX: Final = re.compile(r"0x((?:[0-9a-f]{2}){4,})")
+
+
+@functools.cache  # made with the first redactor: it takes as long as importing a module
+def _shapes() -> re.Pattern[str]:
+    """Return what tells a secret by its shape."""
+    return re.compile(
+        r"-----BEGIN [A-Z0-9 ]*(?:-----[\s\S]*?(?:-----END [A-Z0-9 ]*-----|\Z)|\Z)"
+        r"|eyJ[\w-]{8,512}+\.[\w.=-]*"  # a JWT, whether or not its signature is there
+        r"|\b[srp]k_(?:live|test)_\w{8,}|\bsk[-_][\w-]{16,}|\bwhsec_[\w+/=]{8,}"
+        r"|\bgh[a-z]_\w{16,}|\bgithub_pat_\w{16,}|\bglpat-[\w.-]{16,}|\bnpm_\w{30,}|\bpypi-[\w-]{30,}"
+        r"|\bxox[a-z]-[\w-]{8,}|\b(?:AKIA|ASIA)[A-Z0-9]{12,}|\bAIza[\w-]{30,}"
+        # A name and a password (but no port), or a name that is long enough to be a token.
+        r"|\b[A-Za-z][\w+.-]{0,20}://(?:[^\s/?#@:]{0,256}:(?!\d{1,5}[/?#])[^\s@]{0,512}|[^\s/?#@:]{16,256})@"
+        r"|(?i:\bbearer[\s:=]+[\w.~+/=-]{8,})",
+        re.ASCII,
+    )
+
+
+@functools.cache
+def _names() -> re.Pattern[str]:
+    """Return what finds the names of values inside a text.
+
+    In one that holds JSON, what is said to be a name, a member's name, and the first of a pair in a list of pairs (as
+    headers are listed); in any text, what a value is assigned to, as in an address's query or a cookie.
+    """
+    return re.compile(
+        r"""["'](?:name|key|header|field)\\*["']\s*:\s*\\*["']([^"']+)["']"""
+        r"""|["']([^"']+)["']\s*:"""
+        r"""|[\[(,]\s*[\[(]\s*["']([^"']+)["']\s*,"""
+        r"""|(?<![\w.-])([\w.-]{1,64})=(?=\S)""",
+        re.IGNORECASE,
+    )
 
 
 def _plain(name: str) -> str:
@@ -124,12 +137,12 @@ def _uncovered(text: str) -> str:
 
 
 def _has_shape(text: str) -> bool:
-    return _SHAPES.search(text) is not None or any(map(_is_basic, _BASIC.finditer(text)))
+    return _shapes().search(text) is not None or any(map(_is_basic, _BASIC.finditer(text)))
 
 
 def _names_in(text: str) -> Iterable[str]:
     """Return the names of values inside a text, those of JSON inside its texts too."""
-    for found in _NAMES.finditer(text):
+    for found in _names().finditer(text):
         name = found[1] or found[2] or found[3] or found[4]
         yield _ESCAPED.sub(lambda code: chr(int(code[1], 16)), name).replace("\\", "")
 
@@ -146,6 +159,12 @@ class _Decisions(dict[str, bool]):
             self.clear()
         decision = self[name] = self._decide(name)
         return decision
+
+
+def _blake2b(data: bytes, **given: Any) -> blake2b:
+    import hashlib  # noqa: PLC0415  (only who has a key needs it: `import auditkit` stays light)
+
+    return hashlib.blake2b(data, **given)
 
 
 class Redactor:
@@ -169,8 +188,9 @@ class Redactor:
             raise ConfigurationError("key must not be empty, got b'': give None for no digests")
         self._redact = frozenset(f".{each}." for each in _checked("redact", redact))
         self._exposed = frozenset(_checked("expose", expose))
-        self._key = None if key is None else blake2b(key, digest_size=32).digest()  # blake2b takes 64 bytes at most
+        self._key = None if key is None else _blake2b(key, digest_size=32).digest()  # it takes keys of 64 bytes at most
         self._decisions = _Decisions(self._decide)
+        _shapes(), _names()  # now, and not in the first call that is recorded
 
     def __repr__(self) -> str:
         """Show nothing of the key."""
@@ -223,7 +243,7 @@ class Redactor:
             return value
         if any(map(self._is_secret_inside, _names_in(value))):
             return REDACTED
-        shown = _BASIC.sub(lambda found: REDACTED if _is_basic(found) else found[0], _SHAPES.sub(REDACTED, value))
+        shown = _BASIC.sub(lambda found: REDACTED if _is_basic(found) else found[0], _shapes().sub(REDACTED, value))
         return REDACTED if self._is_secret(shown) else shown
 
     def _member(self, name: str, value: MetadataValue) -> MetadataValue:
@@ -259,7 +279,7 @@ class Redactor:
         if self._key is None:
             return REDACTED
         data = f"{type(value).__name__}:{value}".encode("utf-8", "surrogatepass")
-        return f"[redacted:{blake2b(data, digest_size=4, key=self._key).hexdigest()}]"
+        return f"[redacted:{_blake2b(data, digest_size=4, key=self._key).hexdigest()}]"
 
     def _decide(self, name: str) -> bool:
         names = _path(name)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from auditkit.draft import Scene
@@ -11,8 +10,7 @@ if TYPE_CHECKING:
     from auditkit.snapshot import Seen, Snapshot
 
 
-@dataclass(slots=True, eq=False)
-class Watched:
+class Watched(NamedTuple):
     """An object, as it was when it was asked for, to be looked at again at the end."""
 
     state: object
@@ -21,7 +19,6 @@ class Watched:
     exclude: frozenset[str]
 
 
-@dataclass(slots=True, eq=False)
 class Additions:
     """All that was said. Several threads that the call began may say something at once.
 
@@ -30,10 +27,14 @@ class Additions:
         scene: Who acted and from where, likewise.
     """
 
-    actor: Actor | None = None
-    metadata: dict[str, Any] = field(default_factory=dict)
-    watched: list[Watched] = field(default_factory=list)
-    further: list[tuple[Target, dict[str, Any]]] = field(default_factory=list)
-    discarded: bool = False
-    ended_ns: int = 0
-    scene: Scene | None = None
+    __slots__ = ("actor", "discarded", "ended_ns", "further", "metadata", "scene", "watched")
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self.actor: Actor | None = None
+        self.metadata: dict[str, Any] = {}
+        self.watched: list[Watched] = []
+        self.further: list[tuple[Target, dict[str, Any]]] = []
+        self.discarded = False
+        self.ended_ns = 0
+        self.scene: Scene | None = None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import sys
 from dataclasses import fields, is_dataclass
-from decimal import Decimal
 from types import NoneType, UnionType
 from typing import (
     TYPE_CHECKING,
@@ -22,18 +21,23 @@ from typing import (
     get_origin,
     is_typeddict,
 )
-from uuid import UUID
 
 from auditkit.errors import AuditDefinitionError
+from auditkit.loaded import loaded_class
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 _WRAPPINGS: Final = (Annotated, Required, NotRequired)
 # Their instances have what these classes have, and nobody gives them more.
-_CLOSED: Final = frozenset({str, int, float, bool, bytes, list, set, frozenset, Decimal, UUID})
+_CLOSED: Final = frozenset({str, int, float, bool, bytes, list, set, frozenset})
 _OF_ENUMS: Final = frozenset({"name", "value"})  # an enum's member may be a str or an int too
 _NOTHING: Final = (None, NoneType, Never, NoReturn)
+
+
+def _is_closed(kind: object) -> bool:
+    """Return whether a class is one of those, or of the same sort in a module that may not be loaded."""
+    return kind in _CLOSED or kind in (*loaded_class("decimal", "Decimal"), *loaded_class("uuid", "UUID"))
 
 
 def check_segments(kind: type | None, segments: Iterable[str], where: str) -> type | None:
@@ -51,7 +55,7 @@ def check_segments(kind: type | None, segments: Iterable[str], where: str) -> ty
         AuditDefinitionError: There is no such field; names those that exist.
     """
     for segment in segments:
-        if kind in _CLOSED:
+        if kind is not None and _is_closed(kind):
             _check_closed(kind, segment, where)
             return None
         declared = None if kind is None else _declared(kind)
@@ -79,7 +83,7 @@ def _check_closed(kind: type, segment: str, where: str) -> None:
 
 def has_fields(kind: type | None) -> bool:
     """Return whether a class declares all fields that its instances have."""
-    return kind is not None and kind not in _CLOSED and _declared(kind) is not None
+    return kind is not None and not _is_closed(kind) and _declared(kind) is not None
 
 
 def is_nothing(annotation: object) -> bool:
@@ -104,7 +108,7 @@ def class_of(annotation: object, namespace: Mapping[str, Any]) -> type | None:
     if origin in {Union, UnionType}:
         others = [each for each in get_args(annotation) if each is not NoneType]
         return class_of(others[0], namespace) if len(others) == 1 else None
-    kind = origin if origin in _CLOSED else annotation
+    kind = origin if _is_closed(origin) else annotation
     return kind if (origin is None or kind is origin) and isinstance(kind, type) else None
 
 

@@ -7,7 +7,7 @@ from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, TypeVar
 
 from auditkit.capture.celery_tasks import decorated_inside
-from auditkit.capture.declaration import Statement, declare
+from auditkit.capture.declaration import Statement, declare, read
 from auditkit.capture.generators import AuditedAsyncGeneratorFunction, AuditedGeneratorFunction
 from auditkit.capture.holders import decorated_in_place
 from auditkit.capture.registry import register
@@ -101,9 +101,9 @@ def audited(  # noqa: PLR0913  (the design's names; all but two by keyword)
         capture=capture,
         before=before,
         after=after,
-        fields=fields,
-        exclude=exclude,
-        redact=redact,
+        fields=read(fields),
+        exclude=read(exclude),
+        redact=read(redact),
         metadata=metadata,
         when=when,
         outcome=outcome,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 from auditkit import _current
 from auditkit.capture.call import CALL, under_way
 from auditkit.capture.composition import ABANDONED, CANCELLED
-from auditkit.capture.declaration import Statement, declare_block
+from auditkit.capture.declaration import Statement, declare_block, read
 from auditkit.capture.entry import Entry
 from auditkit.capture.runners import is_cancellation
 from auditkit.capture.site import Site
@@ -83,9 +83,9 @@ class auditing:  # noqa: N801  (used like a function)
             capture=capture,
             before=before,
             after=after,
-            fields=fields,
-            exclude=exclude,
-            redact=redact,
+            fields=read(fields),
+            exclude=read(exclude),
+            redact=read(redact),
             metadata=metadata,
             when=when,
             outcome=None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from auditkit.capture.annotations import check_segments, has_fields
 from auditkit.capture.reference import Compiled, Parameters, compile_value, ref
@@ -23,9 +23,8 @@ _BEFORE: Final = frozenset("UD")
 _AFTER: Final = frozenset("UCR")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Statement:
-    """What ``@audited`` was given, as it was written: see `audited`."""
+class Statement(NamedTuple):
+    """What ``@audited`` was given, as it was written: see `audited`; iterators of names are read."""
 
     action: object
     action_type: object
@@ -44,15 +43,16 @@ class Statement:
     on_error: object
     on_audit_error: object
 
-    def __post_init__(self) -> None:
-        """Read names that come as an iterator now: a decorator may decorate several functions."""
-        for name in ("fields", "exclude", "redact"):
-            names = getattr(self, name)
-            if isinstance(names, Iterator):
-                object.__setattr__(self, name, list(names))
+
+Names = TypeVar("Names", bound="Iterable[str] | None")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+def read(names: Names) -> Names | list[str]:
+    """Return names to be read again and again: a decorator may decorate several functions."""
+    return list(names) if isinstance(names, Iterator) else names
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Declaration:
     """One audited function's declaration.
 
@@ -179,8 +179,7 @@ def declare_block(stated: Statement) -> Declaration:
         target = target[0]
     return _declare(
         block,
-        replace(
-            stated,
+        stated._replace(
             target=tuple(map(_given, target)) if isinstance(target, tuple) else _given(target),
             actor=_given(stated.actor),
             group=_given(stated.group),
@@ -346,6 +345,8 @@ def _strings(parameters: Parameters, names: object, option: str) -> list[str]:
 
 def _redact(parameters: Parameters, names: Iterable[str]) -> tuple[str, ...]:
     given = tuple(_strings(parameters, names, "redact"))
+    if not given:
+        return ()
     try:
         Redactor(redact=given)  # each call would stumble over what it refuses
     except ConfigurationError as error:

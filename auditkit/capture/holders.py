@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from auditkit.capture.loaded import loaded_class
 from auditkit.errors import AuditDefinitionError
+from auditkit.loaded import loaded_class
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -57,7 +57,7 @@ class ref:  # noqa: N801  (used like a function in a declaration)
     path: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Compiled:
     """A reference or callable, ready to read.
 

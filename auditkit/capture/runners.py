@@ -8,7 +8,6 @@ from __future__ import annotations
 import sys
 from contextlib import suppress
 from functools import partial
-from pickle import PicklingError
 from types import CoroutineType, MethodType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -91,6 +90,8 @@ class AuditedFunction(wrapt.FunctionWrapper):  # type: ignore[type-arg]  # it wr
         """Pickle by the qualified name, as functions do."""
         name = getattr(self, "__qualname__", None)
         if not isinstance(name, str):
+            from pickle import PicklingError  # noqa: PLC0415  (who pickles has it: `import auditkit` stays light)
+
             raise PicklingError(
                 f"an audited {type(self.__wrapped__).__name__} has no qualified name to be pickled by; "
                 "pickle what it is made of, or an audited function of a module"

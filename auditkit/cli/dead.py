@@ -13,7 +13,7 @@ from auditkit.cli.table import table
 from auditkit.errors import ConfigurationError
 from auditkit.redaction import Redactor
 from auditkit.rendering import lines_of, printable
-from auditkit.trail import DeadLetters
+from auditkit.trail.dead_letters import DeadLetters
 
 if TYPE_CHECKING:
     import argparse

@@ -19,13 +19,13 @@ from auditkit.configuration import exit_timeout
 from auditkit.errors import ConfigurationError
 from auditkit.files import home
 from auditkit.rendering import printable
-from auditkit.trail import delivering
+from auditkit.trail.delivering import delivering
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
-    from auditkit.trail import Delivery
+    from auditkit.trail.delivering import Delivery
 
 _POLL = 0.5  # seconds between looks at how it goes
 

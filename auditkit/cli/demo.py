@@ -18,13 +18,13 @@ from auditkit.errors import ConfigurationError
 from auditkit.ledger import LedgerReader
 from auditkit.rendering import printable
 from auditkit.testing import WorkOSDouble
-from auditkit.trail import catch_up, remembered
+from auditkit.trail.catching_up import catch_up, remembered
 from auditkit.transports import WorkOSTransport
 
 if TYPE_CHECKING:
     import argparse
 
-    from auditkit.trail import Stats
+    from auditkit.trail.telling import Stats
 
 _PATIENCE = 10.0  # seconds for everything to be delivered
 

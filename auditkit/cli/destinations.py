@@ -11,7 +11,8 @@ from auditkit.cli.consent import ask
 from auditkit.cli.output import say
 from auditkit.cli.table import table
 from auditkit.rendering import printable
-from auditkit.trail import forget, status_of
+from auditkit.trail.forgetting import forget
+from auditkit.trail.status import status_of
 
 if TYPE_CHECKING:
     import argparse

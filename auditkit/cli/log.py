@@ -11,9 +11,10 @@ from auditkit.cli import surroundings
 from auditkit.cli.output import Listing, say
 from auditkit.errors import LedgerError
 from auditkit.files import home
+from auditkit.journal import possible_duplicates
 from auditkit.ledger import LedgerReader
 from auditkit.rendering import printable
-from auditkit.trail import catch_up, possible_duplicates
+from auditkit.trail.catching_up import catch_up
 
 if TYPE_CHECKING:
     import argparse

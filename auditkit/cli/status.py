@@ -12,15 +12,16 @@ from auditkit.cli.table import table
 from auditkit.event import instant_of, wire_text
 from auditkit.redaction import Redactor
 from auditkit.rendering import printable
-from auditkit.trail import status_of
 from auditkit.trail.outlook import full_in, lasting
+from auditkit.trail.status import status_of
 
 if TYPE_CHECKING:
     import argparse
 
     from auditkit.journal import Worker
-    from auditkit.trail import Problem, Status
     from auditkit.trail.outlook import DestinationStatus
+    from auditkit.trail.status import Status
+    from auditkit.trail.telling import Problem
 
 _HEAD = ("DESTINATION", "PENDING", "OLDEST", "RATE", "DEAD LETTERS", "PROCESSES", "HEALTH", "LAST ERROR")
 

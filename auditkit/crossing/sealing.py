@@ -7,8 +7,6 @@ ASCII escaped. What is verified is the very copy that is then used.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
 import re
 from collections.abc import Mapping
@@ -86,6 +84,8 @@ def _verify(fields: Mapping[str, Any], signature: object, keys: Sequence[bytes])
     # compare_digest takes no other text than ASCII
     if not isinstance(signature, str) or not _DIGEST.fullmatch(signature):
         raise ContextRefused("shape", "its signature must be 64 hexadecimal digits")
+    import hmac  # noqa: PLC0415  (see `_digest`)
+
     if not any(hmac.compare_digest(_digest(fields, key), signature) for key in keys):
         raise ContextRefused(
             "forged", "its signature is not right: it was changed on its way, or signed with a secret unknown here"
@@ -97,6 +97,9 @@ def _canonical(fields: Mapping[str, Any]) -> bytes:
 
 
 def _digest(fields: Mapping[str, Any], key: bytes) -> str:
+    import hashlib  # noqa: PLC0415  (only who has a secret needs them: `import auditkit` stays light)
+    import hmac  # noqa: PLC0415
+
     return hmac.new(key, _canonical(fields), hashlib.sha256).hexdigest()
 
 

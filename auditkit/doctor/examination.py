@@ -18,7 +18,7 @@ from auditkit.doctor.finding import Finding, ok, problem, warning
 from auditkit.doctor.place import look_at_place, nearest
 from auditkit.doctor.software import judge_sqlite, judge_versions
 from auditkit.errors import AuditError, ConfigurationError, DeliveryError
-from auditkit.trail import remembered
+from auditkit.trail.catching_up import remembered
 from auditkit.transports.api_key import check_key
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from types import (
 from typing import TYPE_CHECKING, Any, Final
 
 from auditkit.by_class import ByClass, mro_of, namespace_of
-from auditkit.snapshot.scalars import SCALARS, of_text
+from auditkit.snapshot.scalars import of_text, scalar_of
 from auditkit.snapshot.unknown import DEFERRED, UNKNOWN
 
 if TYPE_CHECKING:
@@ -111,8 +111,8 @@ PLANS: Final = _Plans(_plan)
 def _builtin_plan(mro: tuple[type, ...], namespaces: Namespaces) -> Plan | None:
     """Return the plan of a builtin class that is known by itself, also for a class that is derived from it."""
     for base in mro:
-        if base in SCALARS:
-            return Plan(scalar=SCALARS[base])
+        if (scalar := scalar_of(base)) is not None:
+            return Plan(scalar=scalar)
         if base is dict:
             return Plan(pairs=dict.items, columns=_columns, private=True, sized=True)
         if base is MappingProxyType:

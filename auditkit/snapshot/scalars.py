@@ -6,17 +6,15 @@ Every conversion names the base type's own method, so that nothing a subclass ov
 from __future__ import annotations
 
 from datetime import date, datetime, time, timedelta
-from decimal import Decimal
 from enum import Enum
-from hashlib import blake2b
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 from json.encoder import encode_basestring_ascii as quote
 from math import isfinite
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final
-from uuid import UUID
 
 from auditkit.event import whole_text, wire_text
+from auditkit.loaded import loaded_class
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,6 +33,8 @@ type_name: Callable[[type], str] = type.__dict__["__name__"].__get__  # no metac
 
 def fingerprint(data: bytes) -> str:
     """Return 8 hex digits that tell one long value from another where only a part of it is kept."""
+    from hashlib import blake2b  # noqa: PLC0415  (it takes milliseconds, and long values are rare)
+
     return blake2b(data, digest_size=4).hexdigest()
 
 
@@ -102,7 +102,7 @@ _instance_dict: Callable[[Enum], dict[str, object]] = Enum.__dict__["__dict__"].
 def of_enum(value: Enum) -> Scalar:
     """Return an enum's value where that is a scalar, its name otherwise."""
     inside = _instance_dict(value)
-    convert = SCALARS.get(type(inside.get("_value_")))
+    convert = scalar_of(type(inside.get("_value_")))
     return of_text(str(inside["_name_"])) if convert is None else convert(inside["_value_"])
 
 
@@ -114,7 +114,7 @@ def _itself(value: Any) -> Any:
     return value
 
 
-SCALARS: Final[dict[type, Callable[[Any], Scalar]]] = {
+_SCALARS: Final[dict[type, Callable[[Any], Scalar]]] = {
     str: of_text,
     bool: _itself,
     int: of_int,
@@ -128,8 +128,6 @@ SCALARS: Final[dict[type, Callable[[Any], Scalar]]] = {
     date: date.isoformat,
     time: time.isoformat,
     timedelta: timedelta.__str__,
-    Decimal: _text_by(Decimal.__str__),
-    UUID: UUID.__str__,
     PurePath: _text_by(PurePath.__str__),
     Enum: of_enum,
     **{
@@ -137,4 +135,18 @@ SCALARS: Final[dict[type, Callable[[Any], Scalar]]] = {
         for each in (IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network)
     },
 }
-"""How an instance of each type, or of a class derived from it, becomes a scalar."""
+_LATER: Final = (  # their modules take milliseconds: who has a value of them has loaded them
+    ("decimal", "Decimal"),
+    ("uuid", "UUID"),
+)
+
+
+def scalar_of(kind: type) -> Callable[[Any], Scalar] | None:
+    """Return how an instance of a type, or of a class derived from it, becomes a scalar; None where it does not."""
+    if kind in _SCALARS:
+        return _SCALARS[kind]
+    for names in _LATER:
+        if kind in loaded_class(*names):
+            as_text: Any = kind.__str__  # its own, as it is no class that derives from it
+            return _text_by(as_text)
+    return None

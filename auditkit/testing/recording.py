@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from auditkit.testing.recorded_events import RecordedEvents
-from auditkit.trail import standing_in
+from auditkit.trail.standing_in import standing_in
 from auditkit.transports import MemoryTransport
 
 if TYPE_CHECKING:

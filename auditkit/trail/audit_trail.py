@@ -12,28 +12,26 @@ from auditkit import _current, configuration
 from auditkit.clock import SystemClock, new_id
 from auditkit.configuration import DELIVERY_SHARE, DIRECTORY, MAX_BYTES
 from auditkit.context import current_scope, suppressed
-from auditkit.delivery import Nobody, Watch
-from auditkit.delivery import Receipt as TrackedReceipt
 from auditkit.draft import Scene
 from auditkit.encoding import draft_of
 from auditkit.errors import AuditError, ConfigurationError, RecordingFailed
-from auditkit.event import Event, describe_kind, instant_of
-from auditkit.files import audit_directory
-from auditkit.journal import within_record
+from auditkit.event import Event, describe_kind
+from auditkit.receipt import Nobody, Watch
+from auditkit.receipt import Receipt as TrackedReceipt
 from auditkit.redaction import Redactor
 from auditkit.reporting import logger
 from auditkit.trail.engine import Engine
-from auditkit.trail.status import Lookout
-from auditkit.trail.telling import REMEDIES, Health, Problem, Stats, destination_problems
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from auditkit.clock import Clock
     from auditkit.configuration import Settings
     from auditkit.draft import Draft
     from auditkit.protocols import Position, Receipt, Transport
+    from auditkit.trail.examiner import Examiner
+    from auditkit.trail.telling import Health, Stats
 
 _NOWHERE: Position = ("", -1)
 
@@ -109,10 +107,11 @@ class AuditTrail:
         return trail
 
     def _open_directory(self) -> None:
-        settings = self.settings
-        if settings.directory is not None and self.enabled:
-            place = audit_directory(settings.directory, shared=settings.shared_group)
-            logger.info("the audit trail is kept in %s", place)
+        if not self.enabled:
+            return
+        builder = self._engine.builder()  # loads what the first event needs, at a time when nobody waits for it
+        if self.settings.directory is not None:
+            logger.info("the audit trail is kept in %s", builder.open(self.settings.directory))
 
     def _set_up(self, settings: Settings, clock: Clock) -> None:
         self.settings = settings
@@ -132,7 +131,7 @@ class AuditTrail:
         self.time_ns = clock.time_ns
         self._inline = tuple(each for each in settings.transports if getattr(each, "inline", False))
         self._nowhere = Watch([Nobody()], clock)
-        self._lookout = Lookout(settings.directory) if settings.directory is not None else None
+        self._examiner: Examiner | None = None
 
     def __repr__(self) -> str:
         """Show where it is kept and where it goes; nothing of its secrets."""
@@ -149,6 +148,8 @@ class AuditTrail:
         """
         engine = self._engine
         if self._inline:  # they get it as it is kept
+            from auditkit.journal import within_record  # noqa: PLC0415  (as in Engine.builder)
+
             draft = within_record(draft, engine.reporter)
         works = engine.sound
         position = engine.append(draft) if works is None else works.journal.append(draft)
@@ -342,6 +343,8 @@ class AuditTrail:
 
         The process-wide trail's troubles include those of contexts, which belong to no trail.
         """
+        from auditkit.trail.telling import Stats  # noqa: PLC0415  (as in Engine.builder)
+
         engine = self._engine
         troubles = Counter(engine.reporter.counts())
         if _current.trail is self:
@@ -353,19 +356,11 @@ class AuditTrail:
 
         Looks into the directory too: at destinations that other processes work, or nobody, and at how full it is.
         """
-        own = self.stats().destinations
-        problems = [*self._own_problems(), *destination_problems(own, instant_of)]
-        if self._lookout is not None:
-            is_full = any(each.code == "journal_full" for each in problems)
-            found = self._lookout.problems(self.time_ns(), own)
-            problems += [each for each in found if not (is_full and each.code == "nearly_full")]
-        return Health(tuple(problems))
+        if self._examiner is None:
+            from auditkit.trail.examiner import Examiner  # noqa: PLC0415  (as in Engine.builder)
 
-    def _own_problems(self) -> Iterator[Problem]:
-        code, text, since_ns = self._engine.ailment()
-        if code:
-            since = instant_of(since_ns)
-            yield Problem(code=code, destination=None, since=since, text=text, remedy=REMEDIES[code])
+            self._examiner = Examiner(self.settings, self._engine)
+        return self._examiner.health()
 
 
 def _bare_scene(settings: Settings) -> Scene:

@@ -9,11 +9,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from auditkit.errors import JournalError, JournalFull, JournalUnavailable
-from auditkit.journal import MemoryJournal
 from auditkit.reporting import Reporter
 from auditkit.trail import processes
 from auditkit.trail.refuge import Refuge
-from auditkit.trail.works import Builder, drain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +21,7 @@ if TYPE_CHECKING:
     from auditkit.delivery import LaneStats
     from auditkit.draft import Draft
     from auditkit.protocols import Position
-    from auditkit.trail.works import Works
+    from auditkit.trail.works import Builder, Works
 
 AGAIN = 60.0  # seconds between attempts to open a directory that could not be opened
 _THREADS_AGAIN = 1.0  # seconds between attempts to start threads
@@ -60,7 +58,6 @@ class Engine:
         self.recorded = self.rolled_back = 0
         self.stopped = False
         self._settings = settings
-        self._builder = Builder(settings, clock, self.reporter)
         self._works: Works | None = None
         self._inherited: Works | None = None  # the parent's, in a forked child
         self._refuge: Refuge | None = None
@@ -157,28 +154,30 @@ class Engine:
         """Return the works as they are, if there are any."""
         return self._works
 
+    def builder(self) -> Builder:
+        """Return who builds the works."""
+        # Imported here, as the ledger is there: `import auditkit` loads neither journals nor lanes.
+        from auditkit.trail.works import Builder  # noqa: PLC0415
+
+        return Builder(self._settings, self.clock, self.reporter)
+
     # ------------------------------------------------------------------ beginning and mending (the lock is held)
 
     def _begin(self) -> None:
-        directory = self._settings.directory
+        directory, builder = self._settings.directory, self.builder()
         try:
             if self.stopped:
-                self._works = self._builder.only_recording(directory)
+                self._works = builder.only_recording(directory)
             elif directory is None:
-                self._works = self._builder.in_memory()
+                self._works, _ = builder.in_memory()
             else:
-                self._works = self._builder.on_disk(directory)
+                self._works = builder.on_disk(directory)
         except JournalUnavailable as error:
-            self._take_refuge(error)
+            self._works, journal = builder.in_memory()
+            self._refuge = Refuge(self._works, journal, self.reporter)
+            self._ail("not_durable", f"{error}; until then events are kept in memory only", AGAIN)
         processes.begun(self)
         self._start()
-
-    def _take_refuge(self, error: JournalUnavailable) -> None:
-        works = self._builder.in_memory()
-        assert isinstance(works.journal, MemoryJournal)  # noqa: S101  (it was just made)
-        self._refuge = Refuge(works, works.journal, self.reporter)
-        self._works = works
-        self._ail("not_durable", f"{error}; until then events are kept in memory only", AGAIN)
 
     def _start(self) -> None:
         works = self._works
@@ -221,7 +220,7 @@ class Engine:
         assert directory is not None  # noqa: S101  (nobody flees from memory)
         self._again = self.clock.monotonic() + AGAIN
         try:
-            works = self._builder.on_disk(directory, already=refuge.accepted())
+            works = self.builder().on_disk(directory, already=refuge.accepted())
         except JournalUnavailable:
             return
         try:
@@ -273,7 +272,7 @@ class Engine:
             return not self._changing
         works = self.ready()
         synced = works.journal.sync()
-        drained = drain(works.lanes, deadline, self.clock)
+        drained = works.drain(deadline, self.clock)
         return synced and drained and not self._owes_the_ledger()
 
     def _owes_the_ledger(self) -> bool:
@@ -293,7 +292,7 @@ class Engine:
                 return self._all_delivered
             self._last_attempt_to_mend()
             if self._works is not None:
-                drain(self._works.lanes, deadline, self.clock)
+                self._works.drain(deadline, self.clock)
             with self._lock:
                 works, self._works, self.sound = self._works, None, None
                 refuge, self._refuge = self._refuge, None
@@ -376,5 +375,4 @@ class Engine:
         self._past = []
         self.recorded = self.rolled_back = 0
         self.reporter = Reporter(self.clock)
-        self._builder = Builder(self._settings, self.clock, self.reporter)
         self._renew_locks()

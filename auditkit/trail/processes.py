@@ -7,6 +7,9 @@ import os
 import weakref
 from typing import TYPE_CHECKING, Protocol
 
+# Imported for its own hooks: those registered last run first before a fork, and the guard of `files`, for which who
+# holds an engine's lock may wait, must be taken after that lock.
+from auditkit import files  # noqa: F401
 from auditkit.configuration import exit_timeout
 
 if TYPE_CHECKING:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from auditkit import _current, configuration
@@ -54,8 +53,7 @@ def standing_in(transport: Transport) -> Iterator[Callable[[], Mapping[str, int]
 
 
 def _in_memory(settings: Settings, transport: Transport) -> Settings:
-    return replace(
-        settings,
+    return settings._replace(
         transports=(transport,),
         directory=None,
         syncs_each=False,

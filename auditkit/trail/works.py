@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 from auditkit import files
 from auditkit.clock import new_id
 from auditkit.configuration import LEDGER
-from auditkit.delivery import SCAN_INTERVAL, Followed, Lane, Nobody, Watch
+from auditkit.delivery import SCAN_INTERVAL, Lane
 from auditkit.journal import DiskJournal, Keys, MemoryJournal
+from auditkit.receipt import Followed, Nobody, Watch
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
     from auditkit.clock import Clock
@@ -61,28 +62,27 @@ class Works:
             Whether every destination has everything.
         """
         self.journal.rest()
-        delivered = drain(self.lanes, deadline, clock)
+        delivered = self.drain(deadline, clock)
         for lane in self.lanes:
             lane.stop(deadline, close_transport=close_transports)
         self.journal.stop()
         self.watch.gone = gone
         return delivered
 
+    def drain(self, deadline: float, clock: Clock) -> bool:
+        """Deliver everything on all lanes at once; return whether nothing is left.
 
-def drain(lanes: Sequence[Lane], deadline: float, clock: Clock) -> bool:
-    """Deliver everything on all lanes at once; return whether nothing is left.
-
-    Where the calling thread has to deliver, each gets a fair share of the time: one that is dead must not keep
-    the next from its turn.
-    """
-    drained = True
-    with ExitStack() as stack:
-        marks = [stack.enter_context(lane.hurried()) for lane in lanes]
-        for number, lane in enumerate(lanes):
-            now = clock.monotonic()
-            share = deadline if lane.manned else now + (deadline - now) / (len(lanes) - number)
-            drained = lane.drained(marks[number], share) and drained
-    return drained
+        Where the calling thread has to deliver, each gets a fair share of the time: one that is dead must not keep
+        the next from its turn.
+        """
+        drained = True
+        with ExitStack() as stack:
+            marks = [stack.enter_context(lane.hurried()) for lane in self.lanes]
+            for number, lane in enumerate(self.lanes):
+                now = clock.monotonic()
+                share = deadline if lane.manned else now + (deadline - now) / (len(self.lanes) - number)
+                drained = lane.drained(marks[number], share) and drained
+        return drained
 
 
 class Builder:
@@ -110,6 +110,14 @@ class Builder:
         self._scan_interval, self._grace = scan_interval, grace
         self._served = [each for each in settings.transports if not getattr(each, "inline", False)]
 
+    def open(self, directory: Path) -> Path:
+        """Return where exactly the trail is kept in a directory; made if it does not exist.
+
+        Raises:
+            JournalUnavailable: It cannot be made or written.
+        """
+        return files.audit_directory(directory, shared=self._settings.shared_group)
+
     def on_disk(self, directory: Path, *, already: Mapping[str, Collection[str]] | None = None) -> Works:
         """Build on a directory.
 
@@ -120,7 +128,7 @@ class Builder:
         Raises:
             JournalUnavailable: The directory cannot be made or written.
         """
-        directory = files.audit_directory(directory, shared=self._settings.shared_group)
+        directory = self.open(directory)
         journal = self._journal(directory)
         if not self._settings.deliver:
             self._remember(journal)
@@ -130,11 +138,11 @@ class Builder:
         ledger, ledger_lanes = self._ledger(directory, journal) if self._settings.ledger else (None, [])
         return Works(journal, Watch(lanes, self._clock), [*ledger_lanes, *lanes], ledger)
 
-    def in_memory(self) -> Works:
-        """Build without a directory."""
+    def in_memory(self) -> tuple[Works, MemoryJournal]:
+        """Build without a directory; return the journal by itself too."""
         journal = MemoryJournal(reporter=self._reporter)
         lanes = self._lanes(journal, {}) if self._settings.deliver else []
-        return Works(journal, Watch(lanes, self._clock), list(lanes))
+        return Works(journal, Watch(lanes, self._clock), list(lanes)), journal
 
     def only_recording(self, directory: Path | None) -> Works:
         """Build what only writes down, for the next process to deliver.
@@ -144,7 +152,7 @@ class Builder:
         """
         disk = None
         if directory is not None:
-            disk = self._journal(files.audit_directory(directory, shared=self._settings.shared_group))
+            disk = self._journal(self.open(directory))
             self._remember(disk)
         journal = disk or MemoryJournal(reporter=self._reporter)
         return Works(journal, Watch([Nobody()] if self._served else [], self._clock))

@@ -19,7 +19,9 @@ from auditkit.journal import backlog
 from auditkit.journal.letters import Letterbox
 from auditkit.ledger import LedgerReader
 from auditkit.testing import ScriptedTransport
-from auditkit.trail import DeadLetters, remembered, status_of
+from auditkit.trail.catching_up import remembered
+from auditkit.trail.dead_letters import DeadLetters
+from auditkit.trail.status import status_of
 from tests.integration.terminal import answer
 from tests.journals import segments
 from tests.unit.transports.examples import an_event

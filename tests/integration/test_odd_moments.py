@@ -184,6 +184,39 @@ say(*ids, *handled, *finalised)
     assert once(ids) == once(lines)
 
 
+def test_first_event_that_is_interrupted_while_it_loads_modules_loses_nothing(run: Run, tmp_path: Path) -> None:
+    """The first event of a process that configured nothing loads what it needs; a handler may record at each step."""
+    child = run(
+        """
+ids, loaded, told = [], [], []
+
+class Interrupting:  # where a signal handler or a finaliser would come in
+    def find_spec(self, name, path=None, target=None):
+        if name.startswith("auditkit."):
+            loaded.append(name)
+            ids.append(auditkit.record("user.login", "C").id)
+            told.append(auditkit.flush(0))
+
+sys.meta_path.insert(0, Interrupting())
+os.environ["AUDITKIT_DIRECTORY"] = directory
+ids.append(auditkit.record("user.login", "C").id)
+del sys.meta_path[0]
+say({"auditkit.journal", "auditkit.delivery", "auditkit.ledger"} <= set(loaded), set(told) == {False})
+say(auditkit.flush(30), auditkit.stats().recorded, auditkit.stats().troubles.get("not_recorded", 0))
+say(*ids)
+from auditkit.ledger import LedgerReader
+say(*[entry.event.id for entry in LedgerReader(directory).events()])
+""",
+        directory=tmp_path / "audit",
+    )
+
+    assert [True, True] == child.heard()
+    (delivered, recorded, refused), ids = child.heard(), child.heard()
+    assert (True, len(ids), 0) == (delivered, recorded, refused)
+    assert once(ids) == once(child.heard())
+    child.end()
+
+
 # ---------------------------------------------------------------------- auditing what audits
 
 

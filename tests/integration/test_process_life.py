@@ -404,6 +404,7 @@ def test_lanes_import_nothing(run: Run, workos: WorkOSDouble, kind: str) -> None
     child = run(f"""
 auditkit.configure({kind}(), directory=directory)
 auditkit._current.trail._engine.ready()  # what the first event does before it is written
+auditkit.stats()
 before = {{*sys.modules}}
 for _ in range(3):
     emit()

@@ -17,7 +17,7 @@ from auditkit import AuditTrail, files
 from auditkit.errors import JournalUnavailable, Rejected
 from auditkit.journal.letters import bury
 from auditkit.testing import ScriptedTransport
-from auditkit.trail import DeadLetters
+from auditkit.trail.dead_letters import DeadLetters
 from tests.marks import as_root, unshared
 from tests.unit.transports.examples import an_event
 from tests.unmeasured import unmeasured

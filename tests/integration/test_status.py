@@ -20,7 +20,7 @@ from auditkit.clock import SystemClock
 from auditkit.errors import Paused, Rejected
 from auditkit.event import instant_of
 from auditkit.testing import DrivenClock, ScriptedTransport
-from auditkit.trail import Problem, Status, status_of
+from auditkit.trail.status import Status, status_of
 from tests.journals import open_journal, write
 from tests.marks import as_root
 from tests.unit.transports.examples import an_event
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from auditkit.testing import WorkOSDouble
+    from auditkit.trail.telling import Problem
 
 SIDECAR = """
 import os

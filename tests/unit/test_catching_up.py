@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from auditkit import AuditTrail, Event, files
 from auditkit.ledger import LedgerReader
-from auditkit.trail import catch_up, remembered
+from auditkit.trail.catching_up import catch_up, remembered
 
 if TYPE_CHECKING:
     import pytest

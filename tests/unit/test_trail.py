@@ -25,7 +25,7 @@ from auditkit.errors import (
 )
 from auditkit.event import instant_of
 from auditkit.testing import DrivenClock, ScriptedTransport
-from auditkit.trail import Health, Problem
+from auditkit.trail.telling import Health, Problem
 from auditkit.transports import MemoryTransport
 from tests.unit.transports.examples import an_event
 

@@ -28,7 +28,7 @@ from auditkit.journal import (
     segment,
 )
 from auditkit.journal.verification import verify
-from auditkit.trail import DeadLetters
+from auditkit.trail.dead_letters import DeadLetters
 from tests.journals import CLOCK, deliver_all, open_journal, segments, take_all, write
 
 if TYPE_CHECKING:

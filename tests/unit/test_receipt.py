@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from auditkit.delivery import Followed, Nobody, Receipt, Watch
 from auditkit.errors import DeliveryRejected, ReceiptUnavailable, Rejected
+from auditkit.receipt import Followed, Nobody, Receipt, Watch
 from auditkit.testing import DrivenClock, ScriptedTransport
 from tests.unit.delivery.builders import Bench, run
 

@@ -1,4 +1,4 @@
-"""A framework's class, where the application has loaded the framework."""
+"""Classes of modules that the application may have loaded, and that we do not."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ import sys
 
 
 def loaded_class(module: str, name: str) -> tuple[type, ...]:
-    """Return a class if its module is there, in the form that `issubclass` takes. Never imports it."""
+    """Return a class if its module is there, in the form that `isinstance` takes. Never imports it."""
     found = getattr(sys.modules.get(module), name, None)
     return (found,) if isinstance(found, type) else ()
