@@ -100,10 +100,10 @@ def test_user_who_may_start_no_thread_loses_nothing(run: Run, workos: WorkOSDoub
         os.chown(reachable, SERVICE, SERVICE)
         child = run(
             f"""
-import encodings.idna, resource
+import auditkit.trail.examiner, auditkit.trail.works, encodings.idna, resource
 from auditkit.testing import DrivenClock
 
-transport().close()  # imports all that sending needs: its files may be closed to the user
+transport().close()  # with the imports above this loads all that is needed: the files may be closed to the user
 
 hard = resource.getrlimit(resource.RLIMIT_NPROC)[1]
 resource.setrlimit(resource.RLIMIT_NPROC, (1, hard))
