@@ -15,7 +15,6 @@ import functools
 import inspect
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
-from dataclasses import dataclass, field
 from enum import Enum
 from types import CoroutineType, MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -25,6 +24,7 @@ from auditkit.clock import new_id
 from auditkit.draft import Defaults, Scene
 from auditkit.errors import AuditDefinitionError, InvalidEventError
 from auditkit.event import Actor, check_metadata, describe, describe_kind, lacks_id, text_id
+from auditkit.frozen import Frozen
 from auditkit.kinds import is_kind
 from auditkit.loaded import loaded_class
 
@@ -40,16 +40,44 @@ if TYPE_CHECKING:
 Function = TypeVar("Function", bound="Callable[..., Any]")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Context:
+_NO_METADATA: Final[Mapping[str, MetadataValue]] = MappingProxyType({})
+
+
+class Context(Frozen):
     """A frozen view of what is bound here; None where nothing is. Its repr leaves metadata out: it may hold secrets."""
 
-    group: str | None = None
-    actor: Actor | None = None
-    location: str | None = None
-    on_behalf_of: Actor | None = None
-    metadata: Mapping[str, MetadataValue] = field(default_factory=lambda: MappingProxyType({}), repr=False)
-    correlation_id: str | None = None
+    __slots__ = ("actor", "correlation_id", "group", "location", "metadata", "on_behalf_of")
+
+    group: str | None
+    actor: Actor | None
+    location: str | None
+    on_behalf_of: Actor | None
+    metadata: Mapping[str, MetadataValue]
+    correlation_id: str | None
+
+    def __init__(  # noqa: PLR0913  (what can be bound)
+        self,
+        *,
+        group: str | None = None,
+        actor: Actor | None = None,
+        location: str | None = None,
+        on_behalf_of: Actor | None = None,
+        metadata: Mapping[str, MetadataValue] = _NO_METADATA,
+        correlation_id: str | None = None,
+    ) -> None:
+        """Keep what is bound, as it is."""
+        self.settle(
+            group=group,
+            actor=actor,
+            location=location,
+            on_behalf_of=on_behalf_of,
+            metadata=metadata,
+            correlation_id=correlation_id,
+        )
+
+    def __repr__(self) -> str:
+        told = ("group", "actor", "location", "on_behalf_of", "correlation_id")
+        return f"Context({', '.join(f'{name}={getattr(self, name)!r}' for name in told)})"
 
 
 def _plain_text(name: str) -> Callable[[object], str]:

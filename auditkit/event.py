@@ -5,15 +5,20 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from enum import Enum, StrEnum
 from types import MappingProxyType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from auditkit.clock import new_id
 from auditkit.errors import InvalidEventError
+from auditkit.frozen import Frozen
 from auditkit.loaded import loaded_class
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    Id = str | int | UUID | Enum
 
 Scalar = str | bool | int | float | None
 MetadataValue = Scalar | Mapping[str, Scalar]
@@ -122,8 +127,7 @@ def _name_or(field_name: str, name: object, its_id: str) -> str:
     return its_id if name is None else text_id(name, f"{field_name}.name") or its_id
 
 
-@dataclass(frozen=True, slots=True)
-class Actor:
+class Actor(Frozen):
     """Who acted. A missing name is the id.
 
     Args:
@@ -135,16 +139,16 @@ class Actor:
         InvalidEventError: A value is not of these types, or the id is empty.
     """
 
-    id: str
-    name: str = ""
-    type: str = "user"
+    __slots__ = ("id", "name", "type")
 
-    def __post_init__(self) -> None:
+    id: str
+    name: str
+    type: str
+
+    def __init__(self, id: Id, name: Id | None = None, type: str = "user") -> None:  # noqa: A002  (fields of the wire)
         """Turn the id into text and fill in the name."""
-        actor_id = _text("actor.id", text_id(self.id, "actor.id"))
-        object.__setattr__(self, "id", actor_id)
-        object.__setattr__(self, "name", _name_or("actor", self.name, actor_id))
-        object.__setattr__(self, "type", _text("actor.type", self.type))
+        actor_id = _text("actor.id", text_id(id, "actor.id"))
+        self.settle(id=actor_id, name=_name_or("actor", name, actor_id), type=_text("actor.type", type))
 
     @classmethod
     def of(cls, value: object) -> Actor:
@@ -156,21 +160,29 @@ class Actor:
         return cls(actor_id, name, kind)  # type: ignore[arg-type]  # __post_init__ judges them
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """What was acted on. A missing name is the id, a missing type the action's category."""
+class Target(Frozen):
+    """What was acted on. A missing name is the id, a missing type the action's category.
+
+    Args:
+        id: ``str``, ``int``, ``UUID`` or ``Enum``; kept as text.
+        name: What a person calls it.
+        type: What kind of thing it is.
+
+    Raises:
+        InvalidEventError: A value is not of these types.
+    """
+
+    __slots__ = ("id", "name", "type")
 
     id: str
-    name: str = ""
-    type: str | None = None
+    name: str
+    type: str | None
 
-    def __post_init__(self) -> None:
+    def __init__(self, id: Id, name: Id | None = None, type: str | None = None) -> None:  # noqa: A002  (as above)
         """Turn the id into text and fill in the name."""
-        target_id = text_id(self.id, "target.id")
-        object.__setattr__(self, "id", target_id)
-        object.__setattr__(self, "name", _name_or("target", self.name, target_id))
-        if self.type is not None:
-            object.__setattr__(self, "type", _text("target.type", self.type))
+        target_id = text_id(id, "target.id")
+        kind = None if type is None else _text("target.type", type)
+        self.settle(id=target_id, name=_name_or("target", name, target_id), type=kind)
 
     @classmethod
     def of(cls, value: object) -> Target:
@@ -295,6 +307,8 @@ def _now() -> datetime:
     return instant_of(new_id.clock.time_ns())
 
 
+_UNSTATED: Any = object()  # not None: a payload whose time is null states none, and must not pass for now
+_NO_METADATA: Mapping[str, MetadataValue] = MappingProxyType({})
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -303,8 +317,7 @@ def instant_of(time_ns: int) -> datetime:
     return _EPOCH + timedelta(microseconds=time_ns // 1000)
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(Frozen):
     """One recorded fact: who did what to what, when, from where, and what changed.
 
     The first ten fields are WorkOS's wire names, so ``Event(**payload)`` takes a payload as it stands.
@@ -334,44 +347,65 @@ class Event:
     Source: design section "Facts of the wire"; WorkOS Audit Trail ``POST /events``.
     """
 
+    __slots__ = (  # noqa: RUF023  (in the order of the wire)
+        "group", "action", "action_type", "actor_name", "actor_id", "target_name", "target_id", "location",
+        "occurred_at", "metadata", "id", "actor_type", "target_type", "parent_id", "correlation_id",
+    )  # fmt: skip
+
     group: str
     action: str
-    action_type: str
+    action_type: ActionType
     actor_name: str
     actor_id: str
     target_name: str
     target_id: str
     location: str
-    occurred_at: datetime = field(default_factory=_now)
-    metadata: Mapping[str, MetadataValue] = field(default_factory=dict)
-    id: str = field(default_factory=new_id, kw_only=True)
-    actor_type: str = field(default="user", kw_only=True)
-    target_type: str = field(default="", kw_only=True)
-    parent_id: str | None = field(default=None, kw_only=True)
-    correlation_id: str | None = field(default=None, kw_only=True)
+    occurred_at: datetime
+    metadata: Mapping[str, MetadataValue]
+    id: str
+    actor_type: str
+    target_type: str
+    parent_id: str | None
+    correlation_id: str | None
 
-    def __post_init__(self) -> None:
+    def __init__(  # noqa: PLR0913, PLR0917  (the fields of the wire)
+        self,
+        group: str,
+        action: str,
+        action_type: str,
+        actor_name: str,
+        actor_id: str,
+        target_name: str,
+        target_id: str,
+        location: str,
+        occurred_at: datetime | str = _UNSTATED,
+        metadata: Mapping[str, object] = _NO_METADATA,
+        *,
+        id: str = _UNSTATED,  # noqa: A002  (a field of the wire)
+        actor_type: str = "user",
+        target_type: str = "",
+        parent_id: str | None = None,
+        correlation_id: str | None = None,
+    ) -> None:
         """Validate every field and keep its plain form."""
-        action = check_action(self.action)
-        checked = {
-            "group": _text("group", self.group),
-            "action": action,
-            "action_type": ActionType(check_action_type(self.action_type)),
-            "actor_name": _text("actor_name", self.actor_name, empty=True),
-            "actor_id": _text("actor_id", self.actor_id),
-            "target_name": _text("target_name", self.target_name, empty=True),
-            "target_id": _text("target_id", self.target_id, empty=True),
-            "location": _text("location", self.location),
-            "occurred_at": _instant("occurred_at", self.occurred_at),
-            "metadata": MappingProxyType(check_metadata(self.metadata)),
-            "id": check_id("id", self.id),
-            "actor_type": _text("actor_type", self.actor_type),
-            "target_type": _text("target_type", self.target_type, empty=True) or action.partition(".")[0],
-            "parent_id": None if self.parent_id is None else check_id("parent_id", self.parent_id),
-            "correlation_id": None if self.correlation_id is None else _text("correlation_id", self.correlation_id),
-        }
-        for name, value in checked.items():
-            object.__setattr__(self, name, value)
+        action = check_action(action)
+        self.settle(
+            group=_text("group", group),
+            action=action,
+            action_type=ActionType(check_action_type(action_type)),
+            actor_name=_text("actor_name", actor_name, empty=True),
+            actor_id=_text("actor_id", actor_id),
+            target_name=_text("target_name", target_name, empty=True),
+            target_id=_text("target_id", target_id, empty=True),
+            location=_text("location", location),
+            occurred_at=_now() if occurred_at is _UNSTATED else _instant("occurred_at", occurred_at),
+            metadata=MappingProxyType(check_metadata(metadata)),
+            id=new_id() if id is _UNSTATED else check_id("id", id),
+            actor_type=_text("actor_type", actor_type),
+            target_type=_text("target_type", target_type, empty=True) or action.partition(".")[0],
+            parent_id=None if parent_id is None else check_id("parent_id", parent_id),
+            correlation_id=None if correlation_id is None else _text("correlation_id", correlation_id),
+        )
 
     def __hash__(self) -> int:
         """Hash by id: an event has one for life."""
@@ -439,5 +473,5 @@ def check_id(name: str, value: object) -> str:
     raise InvalidEventError(name, describe(value), "1 to 255 visible ASCII characters")
 
 
-_NAMES = tuple(each.name for each in fields(Event))
-_REQUIRED = tuple(each.name for each in fields(Event) if each.default is MISSING and each.default_factory is MISSING)
+_NAMES = Event.__match_args__
+_REQUIRED = _NAMES[:8]

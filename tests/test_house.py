@@ -122,9 +122,21 @@ def test_card_dependencies() -> None:
     assert ["httpx", "wrapt"] == sorted(names)
 
 
-@pytest.mark.parametrize("module", ["httpx", "sqlite3", "auditkit.journal", "auditkit.delivery", "auditkit.crossing"])
+@pytest.mark.parametrize(
+    "module",
+    [
+        "httpx",
+        "sqlite3",
+        "dataclasses",
+        "ipaddress",
+        "hashlib",
+        "auditkit.journal",
+        "auditkit.delivery",
+        "auditkit.crossing",
+    ],
+)
 def test_import_is_light(module: str) -> None:
-    """`import auditkit` loads no HTTP client, no database and no journal: every command line would pay for them."""
+    """`import auditkit` loads no HTTP client, no database, no journal and nothing slow: each command line would pay for it."""
     asked = f"import sys, auditkit; print({module!r} in sys.modules)"
     # Coverage, where it follows children, loads sqlite3 itself.
     plain = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import sys
-from dataclasses import fields, is_dataclass
 from types import NoneType, UnionType
 from typing import (
     TYPE_CHECKING,
@@ -121,7 +120,9 @@ def _declared(kind: Any) -> Iterable[str] | None:
         return None if getattr(kind, "model_config", {}).get("extra") == "allow" else list(found)
     if hasattr(kind, "__getattr__"):
         return None
-    if is_dataclass(kind):
+    if hasattr(kind, "__dataclass_fields__"):
+        from dataclasses import fields  # noqa: PLC0415  (who declares one has loaded it; importing auditkit does not)
+
         return [each.name for each in fields(kind)]
     if issubclass(kind, tuple):
         return getattr(kind, "_fields", None)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from copy import copy
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from auditkit.capture.annotations import check_segments, has_fields
@@ -52,7 +50,6 @@ def read(names: Names) -> Names | list[str]:
     return list(names) if isinstance(names, Iterator) else names
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Declaration:
     """One audited function's declaration.
 
@@ -88,51 +85,66 @@ class Declaration:
         awaits: Whether there are callables that may be asynchronous.
     """
 
-    name: str
-    action: str
-    action_type: str
-    category: str
-    target: Compiled | None
-    target_name: Compiled | None
-    actor: Compiled | None
-    group: Compiled | None
-    before: Compiled | None
-    after: Compiled | None
-    constants: Mapping[str, MetadataValue]
-    values: tuple[tuple[str, Compiled], ...]
-    fields: frozenset[str] | None
-    exclude: frozenset[str]
-    redact: tuple[str, ...]
-    when: Compiled | None
-    only_changed: bool
-    outcome: Compiled | None
-    on_error: str | None
-    on_audit_error: str | None
-    early_target: bool = field(init=False)
-    early_who: bool = field(init=False)
-    overlays: bool = field(init=False)
-    observes: bool = field(init=False)
-    states: bool = field(init=False)
-    looks_first: bool = field(init=False)
-    judges: bool = field(init=False)
-    awaits: bool = field(init=False)
+    __slots__ = (
+        "action", "action_type", "actor", "after", "awaits", "before", "category", "constants", "early_target",
+        "early_who", "exclude", "fields", "group", "judges", "looks_first", "name", "observes", "on_audit_error",
+        "on_error", "only_changed", "outcome", "overlays", "redact", "states", "target", "target_name", "values",
+        "when",
+    )  # fmt: skip
 
-    def __post_init__(self) -> None:
+    def __init__(  # noqa: PLR0913  (what can be declared)
+        self,
+        *,
+        name: str,
+        action: str,
+        action_type: str,
+        category: str,
+        target: Compiled | None,
+        target_name: Compiled | None,
+        actor: Compiled | None,
+        group: Compiled | None,
+        before: Compiled | None,
+        after: Compiled | None,
+        constants: Mapping[str, MetadataValue],
+        values: tuple[tuple[str, Compiled], ...],
+        fields: frozenset[str] | None,
+        exclude: frozenset[str],
+        redact: tuple[str, ...],
+        when: Compiled | None,
+        only_changed: bool,
+        outcome: Compiled | None,
+        on_error: str | None,
+        on_audit_error: str | None,
+    ) -> None:
         """Settle what each call would otherwise ask anew."""
-        early_target = self._is_early(self.target) and not (self.target_name and self.target_name.late)
-        early_who = self._is_early(self.actor) or self._is_early(self.group)
-        settled = {
-            "early_target": early_target,
-            "early_who": early_who,
-            "overlays": self.actor is not None or self.group is not None,
-            "observes": self.before is not None or self.after is not None,
-            "states": bool(self.constants or self.values),
-            "looks_first": early_target or early_who or self.before is not None,
-            "judges": self.when is not None or self.outcome is not None,
-            "awaits": any(compiled.asks is not None for _, compiled in self.compiled()),
-        }
-        for name, value in settled.items():
-            object.__setattr__(self, name, value)
+        self.name = name
+        self.action = action
+        self.action_type = action_type
+        self.category = category
+        self.target = target
+        self.target_name = target_name
+        self.actor = actor
+        self.group = group
+        self.before = before
+        self.after = after
+        self.constants = constants
+        self.values = values
+        self.fields = fields
+        self.exclude = exclude
+        self.redact = redact
+        self.when = when
+        self.only_changed = only_changed
+        self.outcome = outcome
+        self.on_error = on_error
+        self.on_audit_error = on_audit_error
+        self.early_target = self._is_early(target) and not (target_name and target_name.late)
+        self.early_who = self._is_early(actor) or self._is_early(group)
+        self.overlays = actor is not None or group is not None
+        self.observes = before is not None or after is not None
+        self.states = bool(constants or values)
+        self.looks_first = self.early_target or self.early_who or before is not None
+        self.judges = when is not None or outcome is not None
+        self.awaits = any(compiled.asks is not None for _, compiled in self.compiled())
 
     def compiled(self) -> Iterator[tuple[str, Compiled]]:
         """Yield every reference and callable with its option."""
@@ -148,7 +160,11 @@ class Declaration:
 
     def named(self, action: str) -> Declaration:
         """Return the same declaration of another action."""
-        return replace(self, action=action, category=_category(action))
+        other = object.__new__(Declaration)
+        for slot in Declaration.__slots__:
+            setattr(other, slot, getattr(self, slot))
+        other.action, other.category = action, _category(action)
+        return other
 
 
 def _category(action: str) -> str:
@@ -170,8 +186,7 @@ def declare_block(stated: Statement) -> Declaration:
     Raises:
         AuditDefinitionError: It cannot work; says what was given.
     """
-    block = copy(_BLOCK)
-    block.name = block.title = f"auditing({describe(stated.action)})"
+    block = _BLOCK.titled(f"auditing({describe(stated.action)})")
     if not isinstance(stated.metadata, Mapping | None):
         raise AuditDefinitionError(f"metadata= of {block.name} must be a mapping, got {describe_kind(stated.metadata)}")
     target = stated.target

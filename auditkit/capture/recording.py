@@ -239,7 +239,7 @@ def _event(
         target_name=category if target is None else target.name,
         target_id="" if target is None else target.id,
         location=scene.location,
-        occurred_at=occurred_at,  # type: ignore[arg-type]  # it reads a text too
+        occurred_at=occurred_at,
         id=event_id,
         actor_type=scene.actor_type,
         target_type=(target.type if target else None) or category,

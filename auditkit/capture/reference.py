@@ -9,12 +9,12 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from auditkit.capture.annotations import check_segments, class_of, is_nothing
 from auditkit.capture.attribute import WAYS, NotLoaded
 from auditkit.errors import AuditDefinitionError
+from auditkit.frozen import Frozen
 from auditkit.kinds import is_kind
 
 
@@ -46,18 +46,22 @@ class WithoutOutcome(Unavailable):
     """Say that a call which raised has no result, or one that returned no error: that is as it should be."""
 
 
-@dataclass(frozen=True, slots=True)
-class ref:  # noqa: N801  (used like a function in a declaration)
+class ref(Frozen):  # noqa: N801  (used like a function in a declaration)
     """Refer to a value of the call in ``metadata``, where a plain string is a constant.
 
     Args:
         path: A parameter's name or ``result``, then attributes or keys: ``ref("plan.name")``.
     """
 
+    __slots__ = ("path",)
+
     path: str
 
+    def __init__(self, path: str) -> None:
+        """Keep the path; it is judged where the reference is used."""
+        self.settle(path=path)
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+
 class Compiled:
     """A reference or callable, ready to read.
 
@@ -69,11 +73,17 @@ class Compiled:
         kind: The class that annotations say the value is of, where they do.
     """
 
-    read: Reader
-    late: bool
-    text: str
-    asks: Reader | None = None
-    kind: type | None = None
+    __slots__ = ("asks", "kind", "late", "read", "text")
+
+    def __init__(
+        self, read: Reader, *, late: bool, text: str, asks: Reader | None = None, kind: type | None = None
+    ) -> None:
+        """Keep what was compiled."""
+        self.read = read
+        self.late = late
+        self.text = text
+        self.asks = asks
+        self.kind = kind
 
 
 class Parameters:
@@ -101,6 +111,12 @@ class Parameters:
         self._returned = _EMPTY if hasattr(function, "__wrapped__") else signature.return_annotation
         self._has_result = not is_nothing(self._returned) and not is_kind(inspect.isasyncgenfunction, function)
         self.names = [parameter.name for parameter in self._all]
+
+    def titled(self, name: str) -> Parameters:
+        """Return the same parameters under another name."""
+        others = object.__new__(Parameters)
+        others.__dict__.update(self.__dict__, name=name, title=name)
+        return others
 
     def reader(self, name: str) -> Reader:
         """Return what reads one parameter, its default included."""
@@ -232,8 +248,8 @@ def compile_reference(parameters: Parameters, path: object, option: str) -> Comp
     kind = parameters.check(first, rest, where)
     read = _read_late(first) if late else parameters.reader(first)
     if len(rest) == 1 and not late and (index := parameters.position(first)) is not None:
-        return Compiled(_follow_positional(index, read, rest[0], path), late, path, kind=kind)
-    return Compiled(_follow(read, rest, path) if rest else read, late, path, kind=kind)
+        return Compiled(_follow_positional(index, read, rest[0], path), late=late, text=path, kind=kind)
+    return Compiled(_follow(read, rest, path) if rest else read, late=late, text=path, kind=kind)
 
 
 def _read_late(name: str) -> Reader:
@@ -320,7 +336,8 @@ def compile_callable(parameters: Parameters, function: Callable[..., Any], optio
             raise error
         return value
 
-    return Compiled(read_answer, late, text, ask) if parameters.awaits else Compiled(read, late, text)
+    awaits = parameters.awaits
+    return Compiled(read_answer if awaits else read, late=late, text=text, asks=ask if awaits else None)
 
 
 def _is_taken(parameter: inspect.Parameter, available: list[str], where: str) -> bool:

@@ -7,8 +7,7 @@ and of their declarations only texts: what was decorated inside of a function go
 from __future__ import annotations
 
 import weakref
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from auditkit.capture.origin import function_of, layers
 from auditkit.capture.reference import ref
@@ -22,8 +21,7 @@ if TYPE_CHECKING:
 Registered = TypeVar("Registered", bound="Callable[..., Any]")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RegisteredAction:
+class RegisteredAction(NamedTuple):
     """One decorated function, and what ``@audited`` was told about it.
 
     References are as they were written, a pair of them separated by a comma, callables by their qualified names.

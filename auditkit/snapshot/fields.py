@@ -9,7 +9,6 @@ what is not loaded.
 from __future__ import annotations
 
 from collections import UserDict, deque
-from dataclasses import dataclass
 from functools import partial
 from operator import attrgetter
 from types import (
@@ -39,7 +38,6 @@ _flags_of: Callable[[type], int] = type.__dict__["__flags__"].__get__
 _HEAP_TYPE: Final = 1 << 9  # Py_TPFLAGS_HEAPTYPE: made by a class statement or an extension, not built in
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """How instances of one class are read; without any of the first three they are not looked into.
 
@@ -54,13 +52,27 @@ class Plan:
         ordered: False for a set.
     """
 
-    scalar: Callable[[Any], Scalar] | None = None
-    pairs: Callable[[Any], Pairs] | None = None
-    columns: Callable[[Any], Columns] | None = None
-    items: Callable[[Any], Iterable[Any]] | None = None
-    private: bool = False
-    sized: bool = False
-    ordered: bool = True
+    __slots__ = ("columns", "items", "ordered", "pairs", "private", "scalar", "sized")
+
+    def __init__(  # noqa: PLR0913  (the ways to read)
+        self,
+        *,
+        scalar: Callable[[Any], Scalar] | None = None,
+        pairs: Callable[[Any], Pairs] | None = None,
+        columns: Callable[[Any], Columns] | None = None,
+        items: Callable[[Any], Iterable[Any]] | None = None,
+        private: bool = False,
+        sized: bool = False,
+        ordered: bool = True,
+    ) -> None:
+        """Keep the way."""
+        self.scalar = scalar
+        self.pairs = pairs
+        self.columns = columns
+        self.items = items
+        self.private = private
+        self.sized = sized
+        self.ordered = ordered
 
 
 OPAQUE: Final = Plan()
@@ -285,7 +297,8 @@ def _defaults(namespaces: Namespaces) -> Sequence[tuple[str, Mapping[str, Any]]]
     Without them the first change from ``status = "new"`` would be told as one from nothing. Names in capitals
     are constants.
     """
-    declared = _found(namespaces, "__dataclass_fields__")
+    fields = _found(namespaces, "__dataclass_fields__")
+    declared = fields if type(fields) is dict else None
     found: dict[str, Mapping[str, Any]] = {}
     for namespace in reversed(namespaces):
         for name, value in namespace.items():

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from datetime import date, datetime, time, timedelta
 from enum import Enum
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 from json.encoder import encode_basestring_ascii as quote
 from math import isfinite
 from pathlib import PurePath
@@ -130,14 +129,16 @@ _SCALARS: Final[dict[type, Callable[[Any], Scalar]]] = {
     timedelta: timedelta.__str__,
     PurePath: _text_by(PurePath.__str__),
     Enum: of_enum,
-    **{
-        each: _text_by(each.__str__)
-        for each in (IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network)
-    },
 }
 _LATER: Final = (  # their modules take milliseconds: who has a value of them has loaded them
     ("decimal", "Decimal"),
     ("uuid", "UUID"),
+    ("ipaddress", "IPv4Address"),
+    ("ipaddress", "IPv4Interface"),
+    ("ipaddress", "IPv4Network"),
+    ("ipaddress", "IPv6Address"),
+    ("ipaddress", "IPv6Interface"),
+    ("ipaddress", "IPv6Network"),
 )
 
 

@@ -7,7 +7,6 @@ import gc
 import pickle
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import FrozenInstanceError
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -161,7 +160,7 @@ def test_actions_are_sorted() -> None:
 def test_registered_action_is_a_value() -> None:
     """It cannot be changed, and pickles."""
     registered = only("registry.full")
-    with pytest.raises(FrozenInstanceError):
+    with pytest.raises(AttributeError):
         registered.action = "other.name"  # type: ignore[misc]
 
     assert registered == pickle.loads(pickle.dumps(registered))

@@ -1,0 +1,80 @@
+"""Values that do not change, at a price that an import can pay.
+
+`dataclasses` writes and compiles a class's methods whenever a process starts: half a millisecond for each frozen
+class, and the application waits. What `import auditkit` must have is written on this instead, by hand. For whoever
+asks, such a class is a frozen dataclass: `dataclasses.replace`, ``asdict`` and ``fields`` take it, and so do type
+checkers.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, dataclass_transform
+
+
+class _Fields:
+    """What `dataclasses` asks a class for, made when it does."""
+
+    def __get__(self, value: Frozen | None, kind: type[Frozen]) -> dict[str, Any]:
+        from dataclasses import make_dataclass  # noqa: PLC0415  (who asks has loaded it)
+
+        made: Any = make_dataclass(kind.__name__, kind.__match_args__)
+        fields: dict[str, Any] = made.__dataclass_fields__
+        return fields
+
+
+@dataclass_transform(frozen_default=True)
+class Frozen:
+    """A value whose slots are its fields, which its own ``__init__`` fills by `settle`, and nobody after it.
+
+    Two are equal when they are of one class and their fields are equal. One can be hashed when they can, copied and
+    pickled; ``match`` takes its fields by position. ``__init__`` takes each field by its name.
+    """
+
+    __slots__ = ()
+    __match_args__: ClassVar[tuple[str, ...]] = ()
+    __dataclass_fields__: ClassVar[Any] = _Fields()
+
+    def __init_subclass__(cls) -> None:
+        cls.__match_args__ += tuple(cls.__dict__.get("__slots__", ()))  # type: ignore[misc]  # for others it is final
+
+    def settle(self, **fields: object) -> None:
+        """Give fields their values; for ``__init__`` alone."""
+        for name, value in fields.items():
+            object.__setattr__(self, name, value)
+
+    if not TYPE_CHECKING:  # a type checker that saw these would let every name be set
+
+        def __setattr__(self, name: str, value: object) -> None:
+            raise AttributeError(f"{type(self).__name__} does not change, so {name!r} cannot be set; make another one")
+
+        def __delattr__(self, name: str) -> None:
+            raise AttributeError(f"{type(self).__name__} does not change, so {name!r} cannot be deleted")
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Frozen) or type(other) is not type(self):
+            return NotImplemented
+        return self._values() == other._values()
+
+    def __hash__(self) -> int:
+        return hash(self._values())
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name}={value!r}" for name, value in zip(self.__match_args__, self._values(), strict=True))
+        return f"{type(self).__name__}({shown})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _again, (type(self), self._values())
+
+    def __replace__(self, /, **changes: Any) -> Any:
+        """Return another one with other values, judged anew: for `copy.replace` of Python 3.13."""
+        return type(self)(**dict(zip(self.__match_args__, self._values(), strict=True)) | changes)
+
+    def _values(self) -> tuple[Any, ...]:
+        return tuple(getattr(self, name) for name in self.__match_args__)
+
+
+def _again(kind: type[Frozen], values: tuple[Any, ...]) -> Frozen:
+    """Return a value of which a copy or a pickle was made: what was judged once is not judged again."""
+    value = object.__new__(kind)
+    value.settle(**dict(zip(kind.__match_args__, values, strict=True)))
+    return value

@@ -1,0 +1,95 @@
+"""Tests of values that do not change."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import pickle
+import sys
+
+import pytest
+
+from auditkit import Actor, Context, InvalidEventError, Target, ref
+
+
+class Member(Actor):
+    """A user's own kind of actor, with a field more."""
+
+    __slots__ = ("team",)
+
+    team: str
+
+    def __init__(self, id: str, name: str = "", type: str = "member", team: str = "") -> None:  # noqa: A002
+        """Keep the team too."""
+        super().__init__(id, name, type)
+        self.settle(team=team)
+
+
+VALUES = [
+    Actor("1", "a", "admin"),
+    Member("1", "a", "admin", "blue"),
+    Target("1", "a", "tweet"),
+    Context(group="org_1", actor=Actor("1")),
+    ref("plan.name"),
+]
+
+
+@pytest.mark.parametrize("value", VALUES, ids=lambda value: type(value).__name__)
+def test_copies_are_equal(value: Actor | Target | Context | ref) -> None:
+    """A copy of any kind is equal, of the same class, and has no room for anything else."""
+    names = [each.name for each in dataclasses.fields(value)]
+    others = [copy.copy(value), dataclasses.replace(value)]
+    if not isinstance(value, Context):  # its read-only metadata cannot be pickled
+        others.append(pickle.loads(pickle.dumps(value)))
+    if sys.version_info >= (3, 13):
+        others.append(copy.replace(value))
+
+    assert [value] * len(others) == others
+    assert {type(value)} == {type(other) for other in others}
+    assert list(type(value).__match_args__) == names
+    assert not hasattr(value, "__dict__")
+
+
+@pytest.mark.parametrize("value", VALUES, ids=lambda value: type(value).__name__)
+def test_nothing_can_be_set_or_deleted(value: Actor | Target | Context | ref) -> None:
+    """No field can be set or deleted and none added; the message says what to do instead."""
+    for name in [*type(value).__match_args__, "other"]:
+        with pytest.raises(AttributeError, match=f"{type(value).__name__} does not change, so '{name}' cannot be set"):
+            setattr(value, name, "x")
+        with pytest.raises(AttributeError, match=f"'{name}' cannot be deleted"):
+            delattr(value, name)
+
+
+def test_equality_asks_for_the_same_class() -> None:
+    """Values of two classes differ, even with equal fields, as do those that differ in one field; so do their hashes."""
+    assert Actor("1") != Target("1", type="user")
+    assert Actor("1", "a", "admin") != Member("1", "a", "admin")
+    assert Member("1", team="blue") != Member("1", team="red")
+    assert Actor("1") != ("1", "1", "user")
+    assert 2 == len({Actor("1"), Actor("2"), Actor("1")})
+
+
+def test_changed_copy_is_judged() -> None:
+    """What is changed in a copy is judged as in a new value, by `dataclasses.replace` and by `copy.replace`."""
+    actor = Actor("1", "a")
+
+    assert Actor("1", "b") == dataclasses.replace(actor, name="b")
+    assert Actor("1", "b") == actor.__replace__(name="b")
+    with pytest.raises(InvalidEventError):
+        dataclasses.replace(actor, id="")
+    with pytest.raises(InvalidEventError):
+        actor.__replace__(id="")
+    with pytest.raises(TypeError, match="unexpected keyword"):
+        actor.__replace__(colour="b")
+
+
+def test_values_are_shown_and_matched_by_field() -> None:
+    """A repr names each field, and a pattern takes them in their order."""
+    match Member("1", "a", team="blue"):
+        case Member("1", "a", "member", team):
+            assert "blue" == team
+        case _:
+            pytest.fail("no match")
+
+    assert "Member(id='1', name='a', type='member', team='blue')" == repr(Member("1", "a", team="blue"))
+    assert {"id": "1", "name": "a", "type": "user"} == dataclasses.asdict(Actor("1", "a"))
