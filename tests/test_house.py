@@ -128,7 +128,6 @@ def test_card_dependencies() -> None:
         "httpx",
         "sqlite3",
         "dataclasses",
-        "ipaddress",
         "hashlib",
         "auditkit.journal",
         "auditkit.delivery",
