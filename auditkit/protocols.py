@@ -17,20 +17,63 @@ if TYPE_CHECKING:
 Position = tuple[str, int]
 
 
-class Record(NamedTuple):
+class Stated(NamedTuple):
+    """What can be told of an event by its recorded JSON alone, without making an `Event` of it."""
+
+    id: str
+    occurred_at: str
+    group: str
+    actor_id: str
+    actor_name: str
+    action: str
+    target_id: str
+    target_name: str
+
+
+class Record:
     """An event with its place in the journal.
 
-    Attributes:
+    Args:
         position: Its place.
-        event: The event.
+        event: The event, or what makes it of the body when somebody first asks for it.
         body: The JSON that was recorded for it; empty where it was never written down, in memory.
         returned: Whether it is a dead letter that was put back: the destination refused it before.
+        stated: What the body states, where it was read already.
+
+    Attributes:
+        position: As given.
+        body: As given.
+        returned: As given.
+        stated: As given.
     """
 
-    position: Position
-    event: Event
-    body: bytes = b""
-    returned: bool = False
+    __slots__ = ("_event", "body", "position", "returned", "stated")
+
+    def __init__(
+        self,
+        position: Position,
+        event: Event | Callable[[bytes], Event],
+        body: bytes = b"",
+        *,
+        returned: bool = False,
+        stated: Stated | None = None,
+    ) -> None:
+        """Keep what is known."""
+        self._event = event
+        self.position = position
+        self.body = body
+        self.returned = returned
+        self.stated = stated
+
+    @property
+    def event(self) -> Event:
+        """The event. Of two threads that ask at once, each may make it: they are equal."""
+        if callable(self._event):
+            self._event = self._event(self.body)
+        return self._event
+
+    def __repr__(self) -> str:
+        return f"Record({self.position!r})"
 
 
 class Frozen(NamedTuple):

@@ -24,6 +24,7 @@ from auditkit.journal.segment import CLOSED, CORRUPT, NEW, OPEN, is_for, is_retu
 from auditkit.journal.worker import WorkerFile, sweep_workers
 from auditkit.pacing import AT_ONCE, breathe
 from auditkit.protocols import Record
+from auditkit.stated import read_stated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -167,7 +168,9 @@ class DiskFeed:
 
     def _record(self, held: Held, index: int, body: bytes) -> Record | None:
         try:
-            return Record((held.name, index), decode(body), body, is_returned(held.name))
+            stated = read_stated(body)
+            event = decode(body) if stated is None else decode  # made when somebody asks: the ledger does not
+            return Record((held.name, index), event, body, returned=is_returned(held.name), stated=stated)
         except ValueError as error:  # it verifies, and is no event: nobody can deliver it
             self._tell(
                 "unreadable_record", f"record {index} of segment {held.name} is no event", error, cause=held.name

@@ -74,14 +74,14 @@ class Held:
                     break  # the next call meets it again
                 raise
             frame = self._ready.popleft()
-            self._offset, self._head = frame.end, frame.head
-            if frame.is_end:
-                self.ended = True
-            elif not frame.is_header:
-                self._marks[self._index] = (frame.end, frame.head)
-                if not self.progress.has(self._index):
-                    found.append((self._index, frame.body))
+            body, self._head, self._offset = frame
+            if frames.is_record(body):
+                self._marks[self._index] = (self._offset, self._head)
+                if not self.progress.ahead or not self.progress.has(self._index):
+                    found.append((self._index, body))
                 self._index += 1
+            elif frame.is_end:
+                self.ended = True
         # Over what was acknowledged ahead by an earlier process.
         self.progress = self._advanced(self.progress, self.progress.ahead)
         return found

@@ -34,38 +34,52 @@ _SALT_LENGTH = Struct(">B").pack
 _PLACE = Struct(">QH").pack
 
 
-def key_id(key: bytes | None) -> bytes:
-    """Return what is kept beside an entry to say which secret signed it; it tells nothing about the secret.
-
-    Raises:
-        ConfigurationError: The key has not 16 to 64 bytes.
-    """
-    if key is None:
-        return UNSIGNED
-    if len(key) not in _KEY_SIZES:
-        raise ConfigurationError(f"a ledger key must have 16 to 64 bytes, got {len(key)}")
-    return blake2b(digest_size=_KEY_ID_SIZE, key=key, person=_KEY_DOMAIN).digest()
-
-
-def digest_of(salt: bytes, body: bytes, key: bytes | None) -> bytes:
-    """Return the digest of a recorded body under its salt, keyed where there is a key."""
-    data = _SALT_LENGTH(len(salt)) + salt + body
-    return blake2b(data, digest_size=HASH_SIZE, key=key or b"", person=_DIGEST_DOMAIN).digest()
-
-
-def link_of(previous: bytes, position: int, event_id: str, digest: bytes, key: bytes | None) -> bytes:
-    """Return the link of the entry at ``position``, which holds everything before it in place.
+class Hasher:
+    """Compute what an entry is chained with.
 
     Args:
-        previous: The link of the entry before, ``GENESIS`` for the first; 32 bytes.
-        position: Counted from 1.
-        event_id: The entry's id.
-        digest: What `digest_of` gave; 32 bytes.
-        key: The secret's subkey, or None. A link without it could be made anew by whoever cuts an entry out.
+        key: The secret's subkey, 16 to 64 bytes; None for a chain that shows only damage: whoever cuts an entry out
+            of that could make it anew.
+
+    Attributes:
+        key_id: What is kept beside an entry to say which secret signed it; it tells nothing about the secret.
+
+    Raises:
+        ConfigurationError: The key has another size.
+
+    Thread-safety: the states made here are copied and never changed.
     """
-    name = event_id.encode("utf-8", "surrogatepass")
-    data = previous + digest + _PLACE(position, len(name)) + name
-    return blake2b(data, digest_size=HASH_SIZE, key=key or b"", person=_LINK_DOMAIN).digest()
+
+    __slots__ = ("_digest", "_link", "key_id")
+
+    def __init__(self, key: bytes | None = None) -> None:
+        """Prepare the states that each entry copies: half of what it takes to make one."""
+        if key is not None and len(key) not in _KEY_SIZES:
+            raise ConfigurationError(f"a ledger key must have 16 to 64 bytes, got {len(key)}")
+        given = key or b""
+        self._digest = blake2b(digest_size=HASH_SIZE, key=given, person=_DIGEST_DOMAIN)
+        self._link = blake2b(digest_size=HASH_SIZE, key=given, person=_LINK_DOMAIN)
+        self.key_id = blake2b(digest_size=_KEY_ID_SIZE, key=key, person=_KEY_DOMAIN).digest() if key else UNSIGNED
+
+    def digest(self, salt: bytes, body: bytes) -> bytes:
+        """Return the digest of a recorded body under its salt."""
+        state = self._digest.copy()
+        state.update(_SALT_LENGTH(len(salt)) + salt + body)
+        return state.digest()
+
+    def link(self, previous: bytes, position: int, event_id: str, digest: bytes) -> bytes:
+        """Return the link of the entry at ``position``, which holds everything before it in place.
+
+        Args:
+            previous: The link of the entry before, ``GENESIS`` for the first; 32 bytes.
+            position: Counted from 1.
+            event_id: The entry's id.
+            digest: What `digest` gave; 32 bytes.
+        """
+        name = event_id.encode("utf-8", "surrogatepass")
+        state = self._link.copy()
+        state.update(previous + digest + _PLACE(position, len(name)) + name)
+        return state.digest()
 
 
 class ChainedRow(NamedTuple):
@@ -108,7 +122,7 @@ class Walk:
     """
 
     def __init__(self, keys: Sequence[bytes] = ()) -> None:
-        self._keys: dict[bytes, bytes | None] = {UNSIGNED: None, **{key_id(key): key for key in keys}}
+        self._hashers = {hasher.key_id: hasher for hasher in (Hasher(), *map(Hasher, keys))}
         self.position = 0
         self.link = GENESIS
         self.signed = 0
@@ -130,14 +144,14 @@ class Walk:
         reason = _malformed(row)
         if reason is not None:
             return reason
-        if row.key_id not in self._keys:
+        hasher = self._hashers.get(row.key_id)
+        if hasher is None:
             return "was signed with a secret that was not given"
         if self.signed and row.key_id == UNSIGNED:
             return "is not signed, though entries before it are"
-        key = self._keys[row.key_id]
-        if row.body is not None and row.salt is not None and digest_of(row.salt, row.body, key) != row.digest:
+        if row.body is not None and row.salt is not None and hasher.digest(row.salt, row.body) != row.digest:
             return "was changed: its body does not match its digest"
-        if link_of(self.link, row.position, row.id, row.digest, key) != row.link:
+        if hasher.link(self.link, row.position, row.id, row.digest) != row.link:
             return "was changed or moved: its link does not match what comes before it"
         return None
 

@@ -7,28 +7,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from auditkit.encoding import nanoseconds_of, wire_time
+from auditkit.encoding import encode_event
 from auditkit.event import whole_text
-from auditkit.ledger.chain import SALT_SIZE, digest_of, key_id
+from auditkit.ledger.chain import SALT_SIZE
 from auditkit.pacing import AT_ONCE, breathe
+from auditkit.stated import stated_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from auditkit.event import Event
-    from auditkit.protocols import Record
-
-
-class Columns(NamedTuple):
-    """The columns that filters ask."""
-
-    occurred_at: str
-    group_id: str
-    actor_id: str
-    actor_name: str
-    action: str
-    target_id: str
-    target_name: str
+    from auditkit.ledger.chain import Hasher
+    from auditkit.protocols import Record, Stated
 
 
 class Prepared(NamedTuple):
@@ -44,34 +33,27 @@ def fold(name: str) -> str:
     return whole_text(name).casefold()
 
 
-def columns_of(event: Event) -> Columns:
-    """Return what the columns must hold for an event."""
-    # whole_text once more: a lone surrogate in a captured text cannot be bound, and the trail must go on.
-    return Columns(
-        wire_time(nanoseconds_of(event)),
-        whole_text(event.group),
-        whole_text(event.actor_id),
-        fold(event.actor_name),
-        event.action,
-        whole_text(event.target_id),
-        fold(event.target_name),
-    )
+def columns_of(stated: Stated) -> tuple[str, ...]:
+    """Return what the columns must hold for an event, its id first."""
+    event_id, occurred_at, group, actor_id, actor_name, action, target_id, target_name = stated
+    return event_id, occurred_at, group, actor_id, actor_name.casefold(), action, target_id, target_name.casefold()
 
 
-def prepare(records: Sequence[Record], salts: bytes, key: bytes | None) -> list[Prepared]:
+def prepare(records: Sequence[Record], salts: bytes, hasher: Hasher) -> list[Prepared]:
     """Return events as rows.
 
     Args:
-        records: In the order of the ledger, each with its recorded JSON.
+        records: In the order of the ledger.
         salts: ``SALT_SIZE`` random bytes for each event.
-        key: The subkey that signs, or None.
+        hasher: What the chain is made with.
     """
-    signer = key_id(key)
     prepared = []
-    for number, (_, event, body, _) in enumerate(records):
+    for number, record in enumerate(records):
         if number and number % AT_ONCE == 0:
             breathe()
+        stated = record.stated or stated_of(record.event)
+        body = record.body or encode_event(record.event)
         salt = salts[number * SALT_SIZE : (number + 1) * SALT_SIZE]
-        digest = digest_of(salt, body, key)
-        prepared.append(Prepared(event.id, digest, (event.id, *columns_of(event), signer, salt, digest, body)))
+        digest = hasher.digest(salt, body)
+        prepared.append(Prepared(stated.id, digest, (*columns_of(stated), hasher.key_id, salt, digest, body)))
     return prepared

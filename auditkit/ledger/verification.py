@@ -10,7 +10,8 @@ from auditkit.encoding import decode
 from auditkit.ledger import schema
 from auditkit.ledger.chain import GENESIS, Break, ChainedRow, Walk
 from auditkit.ledger.database import is_blank, is_damage, reading
-from auditkit.ledger.rows import Columns, columns_of
+from auditkit.ledger.rows import columns_of
+from auditkit.stated import stated_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,8 +84,7 @@ def _differs(row: tuple[object, ...]) -> Break | None:
     if chained.body is None:
         return None
     try:
-        event = decode(chained.body)
-        if event.id == chained.id and columns_of(event) == Columns(*row[_CHAIN_PARTS:]):  # type: ignore[arg-type]
+        if columns_of(stated_of(decode(chained.body))) == (chained.id, *row[_CHAIN_PARTS:]):
             return None
     except (ValueError, TypeError, RecursionError):
         return Break(chained.position, chained.id, "is not a recorded event")

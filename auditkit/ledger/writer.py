@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from auditkit import files
 from auditkit.clock import SystemClock
-from auditkit.encoding import encode_event, wire_time
+from auditkit.encoding import wire_time
 from auditkit.errors import DeliveryError, JournalUnavailable, Paused, TemporaryFailure
 from auditkit.ledger import schema
-from auditkit.ledger.chain import GENESIS, SALT_SIZE, key_id, link_of
+from auditkit.ledger.chain import GENESIS, SALT_SIZE, Hasher
 from auditkit.ledger.database import is_damage, is_misfit, quarantine, writing
 from auditkit.ledger.rows import prepare
 from auditkit.pacing import AT_ONCE, breathe
@@ -74,10 +74,9 @@ class LedgerWriter:
     def __init__(
         self, directory: Path | str, *, clock: Clock = _CLOCK, key: bytes | None = None, shared: bool = False
     ) -> None:
-        key_id(key)  # a key that cannot sign is refused here, not in a lane's thread
         self._directory = Path(directory)
         self._clock = clock
-        self._key = key
+        self._hasher = Hasher(key)  # a key that cannot sign is refused here, not in a lane's thread
         self._shared = shared
         self._batch = threading.Lock()
         self.quarantined = 0
@@ -100,8 +99,7 @@ class LedgerWriter:
 
     def send_records(self, records: Sequence[Record]) -> None:
         """Return as `send` does; what was recorded of an event is kept as it is, not made again."""
-        whole = [each if each.body else each._replace(body=encode_event(each.event)) for each in records]
-        rows = prepare(whole, self._clock.token(SALT_SIZE * len(whole)), self._key)
+        rows = prepare(records, self._clock.token(SALT_SIZE * len(records)), self._hasher)
         done = 0
         damaged = False
         while done < len(rows):
@@ -178,11 +176,11 @@ class LedgerWriter:
             # both; the chain's break stays where it is, for `verify` to find.
             position = max(head, last)
             link = link if isinstance(link, bytes) else GENESIS
-            insert = connection.cursor().execute
+            insert, chained = connection.cursor().execute, self._hasher.link
             done = 0
-            for row in rows:
-                following = link_of(link, position + 1, row.id, row.digest, self._key)
-                if insert(schema.INSERT, (*row.values, position + 1, following)).rowcount:
+            for event_id, digest, values in rows:
+                following = chained(link, position + 1, event_id, digest)
+                if insert(schema.INSERT, (*values, position + 1, following)).rowcount:
                     position += 1
                     link = following
                 done += 1

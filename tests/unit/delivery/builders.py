@@ -9,6 +9,7 @@ from auditkit.delivery.dispatcher import Dispatcher
 from auditkit.delivery.lane import Lane
 from auditkit.encoding import draft_of
 from auditkit.journal import MemoryJournal
+from auditkit.protocols import Record
 from auditkit.reporting import Reporter
 from auditkit.testing import DrivenClock, ScriptedTransport
 from tests.unit.transports.examples import an_event
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from auditkit.event import Event
     from auditkit.journal.memory import MemoryFeed
-    from auditkit.protocols import Frozen, Position, Record, Standing
+    from auditkit.protocols import Frozen, Position, Standing
 
 
 class BrokenFeed:
@@ -34,7 +35,10 @@ class BrokenFeed:
 
     def take(self, limit: int) -> Sequence[Record]:
         self._check("take")
-        return [record._replace(returned=self.returned) for record in self._feed.take(limit)]
+        return [
+            Record(record.position, record.event, record.body, returned=self.returned)
+            for record in self._feed.take(limit)
+        ]
 
     def acknowledge(self, positions: Sequence[Position]) -> None:
         self._check("acknowledge")

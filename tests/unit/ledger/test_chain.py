@@ -12,11 +12,9 @@ from auditkit.ledger.chain import (
     UNSIGNED,
     Break,
     ChainedRow,
+    Hasher,
     Walk,
-    digest_of,
     first_break,
-    key_id,
-    link_of,
 )
 from tests.unit.ledger.builders import KEY, OTHER_KEY
 
@@ -32,9 +30,9 @@ def chain(bodies: Sequence[bytes], keys: Sequence[bytes | None]) -> list[Chained
     link = GENESIS
     for position, (body, key) in enumerate(zip(bodies, keys, strict=True), start=1):
         event_id = f"e{position}"
-        digest = digest_of(SALT, body, key)
-        link = link_of(link, position, event_id, digest, key)
-        rows.append(ChainedRow(position, event_id, key_id(key), SALT, digest, link, body))
+        digest = Hasher(key).digest(SALT, body)
+        link = Hasher(key).link(link, position, event_id, digest)
+        rows.append(ChainedRow(position, event_id, Hasher(key).key_id, SALT, digest, link, body))
     return rows
 
 
@@ -60,22 +58,22 @@ def altered(row: ChainedRow, part: str, value: object) -> ChainedRow:
 )
 def test_chain_keeps_its_construction(key: bytes | None, digest: str, link: str) -> None:
     """A ledger written by this version verifies for ever: the two hashes never change."""
-    made = digest_of(SALT, BODY, key)
+    made = Hasher(key).digest(SALT, BODY)
 
     assert digest == made.hex()
-    assert link == link_of(GENESIS, 1, "e1", made, key).hex()
+    assert link == Hasher(key).link(GENESIS, 1, "e1", made).hex()
 
 
 def test_key_id_keeps_its_construction() -> None:
     """The mark that says which secret signed never changes."""
-    assert "4277c327165581bf" == key_id(KEY).hex()
+    assert "4277c327165581bf" == Hasher(KEY).key_id.hex()
 
 
 @pytest.mark.parametrize("key", [b"", b"short", b"x" * 65], ids=["empty", "short", "long"])
 def test_key_of_another_size_is_refused(key: bytes) -> None:
     """A key that BLAKE2b would not take, or take as none, is refused with its size."""
     with pytest.raises(ConfigurationError, match=f"16 to 64 bytes, got {len(key)}"):
-        key_id(key)
+        Hasher(key)
 
 
 @given(st.binary(max_size=20), st.binary(max_size=20), st.binary(max_size=20), st.binary(max_size=20))
@@ -83,7 +81,7 @@ def test_digest_is_unambiguous(salt: bytes, body: bytes, other_salt: bytes, othe
     """No byte can move between salt and body without another digest."""
     same = (salt, body) == (other_salt, other_body)
 
-    assert same == (digest_of(salt, body, None) == digest_of(other_salt, other_body, None))
+    assert same == (Hasher().digest(salt, body) == Hasher().digest(other_salt, other_body))
 
 
 @given(

@@ -7,7 +7,7 @@ import pytest
 
 from auditkit.errors import LedgerError
 from auditkit.ledger import Break, ledger_path, verify
-from auditkit.ledger.chain import digest_of, link_of
+from auditkit.ledger.chain import Hasher
 from tests.unit.ledger.builders import KEY, OTHER_KEY, ask, edit, write
 
 if TYPE_CHECKING:
@@ -103,9 +103,9 @@ def test_body_that_is_no_event_is_named(tmp_path: Path) -> None:
     """A record that fits the chain, as anybody can make one without a secret, but is no event is named."""
     write(tmp_path, range(1, 2))
     body, salt = b"[" * 5000, b"s" * 16
-    digest = digest_of(salt, body, None)
+    digest = Hasher().digest(salt, body)
     before = bytes.fromhex(ask(tmp_path, "SELECT hex(link) FROM entries"))
-    link = link_of(before, 2, "event-2", digest, None)
+    link = Hasher().link(before, 2, "event-2", digest)
     edit(
         tmp_path,
         "INSERT INTO entries SELECT 2, 'event-2', occurred_at, group_id, actor_id, actor_name, action, "
