@@ -16,18 +16,9 @@ if TYPE_CHECKING:
 # audited call makes one.
 Position = tuple[str, int]
 
-
-class Stated(NamedTuple):
-    """What can be told of an event by its recorded JSON alone, without making an `Event` of it."""
-
-    id: str
-    occurred_at: str
-    group: str
-    actor_id: str
-    actor_name: str
-    action: str
-    target_id: str
-    target_name: str
+# What an event's recorded JSON states of it: its id, when it occurred, its group, the id and the name of its actor, its
+# action, the id and the name of its target. A plain tuple, since the ledger makes one of every event.
+Stated = tuple[str, str, str, str, str, str, str, str]
 
 
 class Record:

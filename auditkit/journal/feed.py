@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from auditkit.reporting import Reporter
 
 _HEADER_ROOM = 4096  # bytes in which a header ends
+MOST_AT_ONCE = 4 * 1024 * 1024  # bytes of records that are handed out together, but for one that is larger by itself
 HELD_AT_ONCE = 32  # segments that a lane has open, two descriptors each; the others wait by their names
 
 
@@ -142,46 +143,50 @@ class DiskFeed:
 
     def _read(self, limit: int) -> list[Record]:
         records: list[Record] = []
+        room = MOST_AT_ONCE
         for held in self._oldest_first():
             try:
-                found = held.read(limit - len(records))
+                found = held.read(limit - len(records), room)
             except OSError as error:  # what the others gave is handed out all the same
                 self._tell("read_failed", f"segment {held.name} cannot be read", error, cause=held.name)
                 continue
-            records.extend(self._decoded(held, found))
+            records.extend(self._as_records(held, found))
+            room -= sum(len(body) for _, body in found)
             if held.passed:
                 self._finish(held)
-            if len(records) >= limit:
+            if len(records) >= limit or room <= 0:
                 break
         return records
 
     def _oldest_first(self) -> list[Held]:
         return sorted(self._held.values(), key=lambda held: held.name)
 
-    def _decoded(self, held: Held, found: Sequence[tuple[int, bytes]]) -> Iterator[Record]:
+    def _as_records(self, held: Held, found: Sequence[tuple[int, bytes]]) -> Iterator[Record]:
+        returned = is_returned(held.name)
         for number, (index, body) in enumerate(found, 1):
-            record = self._record(held, index, body)
-            if record is not None:
-                yield record
+            stated = read_stated(body)
+            if stated is not None or self._is_event(held, index, body):
+                # The event is made when somebody asks for it: the ledger does not.
+                yield Record((held.name, index), decode, body, returned=returned, stated=stated)
             if number % AT_ONCE == 0:
                 breathe()
 
-    def _record(self, held: Held, index: int, body: bytes) -> Record | None:
+    def _is_event(self, held: Held, index: int, body: bytes) -> bool:
+        """Return whether a body can be decoded; put it aside where it cannot, since nobody can deliver it."""
         try:
-            stated = read_stated(body)
-            event = decode(body) if stated is None else decode  # made when somebody asks: the ledger does not
-            return Record((held.name, index), event, body, returned=is_returned(held.name), stated=stated)
-        except ValueError as error:  # it verifies, and is no event: nobody can deliver it
-            self._tell(
-                "unreadable_record", f"record {index} of segment {held.name} is no event", error, cause=held.name
-            )
+            decode(body)
+        except ValueError as error:
+            message = f"record {index} of segment {held.name} is no event"
+            self._tell("unreadable_record", message, error, cause=held.name)
+        else:
+            return True
         try:
             self._bury({"record": body.decode("ascii", "replace")}, "not an event")
         except JournalUnavailable as error:
             self._tell("bury_failed", str(error), error, cause=self.lane)  # it stays, for the next process
         else:
             self._acknowledge(held, [index])
-        return None
+        return False
 
     def acknowledge(self, positions: Sequence[Position]) -> None:
         """Say that the destination has these records for good, or that they are dead letters.

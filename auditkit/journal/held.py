@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -58,14 +59,18 @@ class Held:
         self._counted = (self._offset, self._index)  # lines are counted to this offset, and so many were records
         self.ended = False
 
-    def read(self, limit: int) -> list[tuple[int, bytes]]:
-        """Return up to ``limit`` records not handed out yet, each with its index; fewer when there are none.
+    def read(self, limit: int, room: float = math.inf) -> list[tuple[int, bytes]]:
+        """Return up to ``limit`` records not handed out yet, each with its index; fewer when there are no more.
+
+        Args:
+            limit: How many at most.
+            room: How many bytes of them: the one that goes beyond is the last.
 
         Raises:
             OSError: It cannot be read (now), and nothing was handed out.
         """
         found: list[tuple[int, bytes]] = []
-        while len(found) < limit and not self.ended and self._index - self.progress.index < WINDOW:
+        while len(found) < limit and room > 0 and not self.ended and self._index - self.progress.index < WINDOW:
             try:
                 if not self._ready and not self._fill():
                     break
@@ -79,6 +84,7 @@ class Held:
                 self._marks[self._index] = (self._offset, self._head)
                 if not self.progress.ahead or not self.progress.has(self._index):
                     found.append((self._index, body))
+                    room -= len(body)
                 self._index += 1
             elif frame.is_end:
                 self.ended = True

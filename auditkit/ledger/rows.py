@@ -5,7 +5,7 @@ What a person reads is the body; the columns only find it. Names are kept there 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from auditkit.encoding import encode_event
 from auditkit.event import whole_text
@@ -19,13 +19,8 @@ if TYPE_CHECKING:
     from auditkit.ledger.chain import Hasher
     from auditkit.protocols import Record, Stated
 
-
-class Prepared(NamedTuple):
-    """An event ready to be inserted, all but its place in the chain."""
-
-    id: str
-    digest: bytes
-    values: tuple[str | bytes, ...]
+    # An event ready to be inserted, all but its place in the chain: its id, its digest and its values.
+    Prepared = tuple[str, bytes, tuple[str | bytes, ...]]
 
 
 def fold(name: str) -> str:
@@ -47,7 +42,7 @@ def prepare(records: Sequence[Record], salts: bytes, hasher: Hasher) -> list[Pre
         salts: ``SALT_SIZE`` random bytes for each event.
         hasher: What the chain is made with.
     """
-    prepared = []
+    prepared: list[Prepared] = []
     for number, record in enumerate(records):
         if number and number % AT_ONCE == 0:
             breathe()
@@ -55,5 +50,5 @@ def prepare(records: Sequence[Record], salts: bytes, hasher: Hasher) -> list[Pre
         body = record.body or encode_event(record.event)
         salt = salts[number * SALT_SIZE : (number + 1) * SALT_SIZE]
         digest = hasher.digest(salt, body)
-        prepared.append(Prepared(stated.id, digest, (*columns_of(stated), hasher.key_id, salt, digest, body)))
+        prepared.append((stated[0], digest, (*columns_of(stated), hasher.key_id, salt, digest, body)))
     return prepared

@@ -67,7 +67,7 @@ class LedgerWriter:
     """
 
     name = "ledger"
-    max_batch = 1000
+    max_batch = 2000  # half of what a batch costs lies in its commit and its checkpoint
     concurrency = 1
     durable = True
 

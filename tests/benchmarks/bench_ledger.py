@@ -103,7 +103,7 @@ def measured(size: int, batches: int) -> dict[str, list[float]]:
         for turn in range(batches):
             events = [event_of(turn * size + number) for number in range(size)]
             recorded = [Record(("", -1), event, encode_event(event)) for event in events]
-            rows = [row.values for row in prepare(recorded, bytes(16 * size), Hasher())]
+            rows = [values for _, _, values in prepare(recorded, bytes(16 * size), Hasher())]
             taken[WRITES].append(timed(partial(writer.send_records, recorded)) / size)
             taken[KEPT_OPEN].append(timed(partial(insert, kept, rows)) / size)
             taken[OPENED].append(timed(partial(reopened, rows)) / size)

@@ -30,7 +30,7 @@ def test_writer_is_a_transport(tmp_path: Path) -> None:
     """The ledger is a destination like any other."""
     writer: Transport = LedgerWriter(tmp_path)
 
-    assert ("ledger", 1000, 1, True) == (writer.name, writer.max_batch, writer.concurrency, writer.durable)
+    assert ("ledger", 2000, 1, True) == (writer.name, writer.max_batch, writer.concurrency, writer.durable)
     assert writer.close() is None
 
 
