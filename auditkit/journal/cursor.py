@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SUFFIX = ".cursor"
-WINDOW = 1024  # records that may be acknowledged ahead of the first that is not
-_SLOT = 1024  # bytes of one copy: the window as hex digits takes 256 of them
+WINDOW = 2048  # records that may be acknowledged ahead of the first that is not
+_SLOT = 1024  # bytes of one copy: the window as hex digits takes 512 of them
 _DIGEST = 16
 
 

@@ -113,18 +113,18 @@ def test_stuck_record_holds_its_segment_alone(audit: Path) -> None:
 
 
 def test_window_bounds_what_is_acknowledged_ahead(audit: Path) -> None:
-    """Beyond 1,024 records behind one that is not acknowledged, a segment gives no more until it is."""
+    """Beyond 2,048 records behind one that is not acknowledged, a segment gives no more until it is."""
     journal = open_journal(audit)
     journal._size = 2**21
     feed = journal.feed("lane", durable=True)
-    written = write(journal, 1500)
+    written = write(journal, 2500)
     taken = take_all(feed)
     feed.acknowledge([record.position for record in taken[1:]])
     stuck = take_all(feed)
     feed.acknowledge([taken[0].position])
 
-    assert (written[:1024], []) == (ids(taken), stuck)
-    assert written[1024:] == deliver_all(feed)
+    assert (written[:2048], []) == (ids(taken), stuck)
+    assert written[2048:] == deliver_all(feed)
 
 
 # ---------------------------------------------------------------------- lanes that are not remembered
