@@ -9,8 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from auditkit import files
 from auditkit.journal import frames
@@ -24,8 +23,7 @@ _SLOT = 1024  # bytes of one copy: the window as hex digits takes 512 of them
 _DIGEST = 16
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(NamedTuple):
     """A place in a segment, and what was acknowledged beyond it.
 
     Attributes:
@@ -39,7 +37,7 @@ class Progress:
 
     turn: int = 0
     offset: int = 0
-    index: int = 0
+    index: int = 0  # type: ignore[assignment]  # a tuple has a method of this name, which nobody needs here
     head: bytes = frames.START
     ahead: int = 0
     done: bool = False
@@ -181,8 +179,7 @@ class Cursor:
         Raises:
             OSError: It could not be written; the records will be sent again, with the same ids.
         """
-        at = progress
-        progress = Progress(self.progress.turn + 1, at.offset, at.index, at.head, at.ahead, at.done)
+        progress = progress._replace(turn=self.progress.turn + 1)
         files.write_at(self._file.fd, progress.encode(), progress.turn % 2 * _SLOT)
         self.progress = progress
 

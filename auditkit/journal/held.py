@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from auditkit import files
@@ -114,7 +113,7 @@ class Held:
         # The damage may have changed how records beyond it are numbered: what was acknowledged ahead by an
         # earlier process is sent again rather than mistaken for another record.
         known = (1 << (self._index - self.progress.index)) - 1
-        self.progress = replace(self.progress, ahead=self.progress.ahead & known)
+        self.progress = self.progress._replace(ahead=self.progress.ahead & known)
         rest = files.read_at(self._file.fd, files.size(self._file) - self._offset, self._offset)
         found = [
             each
@@ -148,7 +147,7 @@ class Held:
         for each in range(index, index + passed):
             offset, head = self._marks.pop(each)
         index, ahead = index + passed, ahead >> passed
-        return Progress(at.turn, offset, index, head, ahead, at.done)  # `replace` would take thrice as long
+        return Progress(at.turn, offset, index, head, ahead, at.done)
 
     def _keep(self, progress: Progress) -> None:
         self.progress = progress  # also when it cannot be written: this process goes on from here
@@ -186,7 +185,7 @@ class Held:
         Raises:
             OSError: It could not be kept.
         """
-        self._keep(replace(self.progress, done=True))
+        self._keep(self.progress._replace(done=True))
         if self.bodies is not None:
             self.bodies.remove()
 
