@@ -1,9 +1,10 @@
 """Measure what a destination that is down costs the caller: nothing, it should be.
 
-``python -m tests.benchmarks.bench_dead [--rounds 15] [--calls 5000]``
+``python -m tests.benchmarks.bench_dead [--rounds 100] [--calls 500]``
 
 A durable audited call's median on a trail without a destination, with one whose connections are refused, and with
-one that never answers; each has its turn in each round, in a process of its own.
+one that never answers. Each has a process of its own, which lives as long as the run; a round lets each of them make its
+calls, one process after the other, so that what the machine does for a while falls on all.
 """
 
 from __future__ import annotations
@@ -13,22 +14,25 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from statistics import median
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from auditkit import AuditTrail, audit_context, audited
 from auditkit.transports import WorkOSTransport
 from tests.benchmarks.figures import median_of_ratios
 from tests.benchmarks.page import table
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
 NONE, REFUSING, SILENT = "none", "refusing", "never answering"
 FORMS: Final = (NONE, REFUSING, SILENT)
 
 
-def call(form: str, calls: int) -> float:
-    """Return the microseconds of a call in the middle."""
+def serve(form: str, calls: int) -> None:
+    """For every line that is read, make so many calls and print the microseconds of the one in the middle."""
     with TemporaryDirectory(dir=".") as place, ExitStack() as stack:
         transport = None
         if form != NONE:
@@ -44,27 +48,44 @@ def call(form: str, calls: int) -> float:
             """Change nothing: the call's own cost is what is asked."""
 
         with audit_context(group="user_1", actor=("user_1", "user@email.com"), location="1.1.1.1"):
-            taken_ns = [timed(update) for _ in range(calls)]
+            for _ in sys.stdin:
+                print(median([timed(update) for _ in range(calls)]) / 1e3, flush=True)
         trail.shutdown(0)
-    return median(taken_ns[calls // 10 :]) / 1e3
 
 
-def timed(update: object) -> int:
-    assert callable(update)
+def timed(update: Callable[[str], None]) -> int:
     begun = time.perf_counter_ns()
     update("tweet_1")
     return time.perf_counter_ns() - begun
 
 
+@contextmanager
+def process(form: str, calls: int) -> Iterator[Callable[[], float]]:
+    """Give what has a process of its own make its calls, and returns what it measured."""
+    command = [sys.executable, "-m", "tests.benchmarks.bench_dead", "--form", form, "--calls", str(calls)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as ran:
+        told, asked = ran.stdout, ran.stdin
+        assert told is not None
+        assert asked is not None
+
+        def ask() -> float:
+            asked.write(b"go on\n")
+            asked.flush()
+            return float(told.readline())
+
+        yield ask
+        asked.close()
+
+
 def measured(rounds: int, calls: int) -> dict[str, list[float]]:
-    """Return every form's medians."""
+    """Return every form's medians; the first tenth of the rounds warms up, and is not counted."""
     found: dict[str, list[float]] = {form: [] for form in FORMS}
-    for number in range(rounds):
-        for form in FORMS[:: 1 if number % 2 else -1]:
-            command = [sys.executable, "-m", "tests.benchmarks.bench_dead", "--form", form, "--calls", str(calls)]
-            ran = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True)
-            found[form].append(float(ran.stdout))
-    return found
+    with ExitStack() as stack:
+        processes = {form: stack.enter_context(process(form, calls)) for form in FORMS}
+        for number in range(rounds):
+            for form in FORMS[:: 1 if number % 2 else -1]:
+                found[form].append(processes[form]())
+    return {form: each[rounds // 10 :] for form, each in found.items()}
 
 
 def report(found: dict[str, list[float]]) -> str:
@@ -75,11 +96,14 @@ def report(found: dict[str, list[float]]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--calls", type=int, default=5000)
+    parser.add_argument("--rounds", type=int, default=100)
+    parser.add_argument("--calls", type=int, default=500)
     parser.add_argument("--form", choices=FORMS, help=argparse.SUPPRESS)
     given = parser.parse_args()
-    print(call(given.form, given.calls) if given.form else report(measured(given.rounds, given.calls)))
+    if given.form:
+        serve(given.form, given.calls)
+    else:
+        print(report(measured(given.rounds, given.calls)))
 
 
 if __name__ == "__main__":
