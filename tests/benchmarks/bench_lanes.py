@@ -36,7 +36,9 @@ if TYPE_CHECKING:
 SHARES: Final = (0.01, 0.05, 0.1, 0.2, 1.0)
 IDLE: Final = "idle"
 SIDECAR: Final = "sidecar"
-FORMS: Final = (IDLE, *map(str, SHARES), SIDECAR)
+NICE: Final = "sidecar, nice"
+SIDECARS: Final = {SIDECAR: 0, NICE: 19}  # and how far each gives way to other processes, as nice(1) has it
+FORMS: Final = (IDLE, *map(str, SHARES), *SIDECARS)
 BACKLOG: Final = {"workos": 10_000, "ledger": 60_000}  # events: more than any form delivers in its turn
 PERIOD: Final = 0.001  # seconds between two requests
 ECHO: Final = """
@@ -127,7 +129,7 @@ def delivered(trail: AuditTrail) -> int:
 def trail_on(directory: str, lane: str, url: str, form: str) -> AuditTrail:
     transport = WorkOSTransport("sk_benchmark", base_url=url, concurrency=1) if lane == "workos" else None
     ledger = lane == "ledger"
-    if form in {IDLE, SIDECAR}:
+    if form == IDLE or form in SIDECARS:
         return AuditTrail(transport, directory=directory, ledger=ledger, deliver=False)
     return AuditTrail(transport, directory=directory, ledger=ledger, delivery_share=float(form))
 
@@ -153,8 +155,9 @@ def turn(lane: str, form: str, url: str, calls: int) -> Turn:
             recorder.emit(event_of(number))
         recorder.shutdown()
         beside = None
-        if form == SIDECAR:
-            beside = stack.enter_context(running("--sidecar", directory, "--lane", lane, "--url", url))
+        if form in SIDECARS:
+            words = ["--sidecar", directory, "--lane", lane, "--url", url, "--nice", str(SIDECARS[form])]
+            beside = stack.enter_context(running(*words))
             assert beside.stdout is not None
             beside.stdout.readline()
         words = ["--form", form, "--directory", directory, "--lane", lane, "--url", url, "--calls", str(calls)]
@@ -198,7 +201,7 @@ def row(form: str, ours: list[Turn], idle: list[Turn]) -> list[str]:
     def ratio(name: str) -> str:
         return f"{median_of_ratios([getattr(each, name) for each in ours], [getattr(each, name) for each in idle]):.2f}"
 
-    named = form if form in {IDLE, SIDECAR} else f"{float(form):.0%}"
+    named = form if form == IDLE or form in SIDECARS else f"{float(form):.0%}"
     requests = [middle("request_p50"), middle("request_p99"), ratio("request_p99")]
     return [named, *requests, middle("call_p50"), middle("call_p99"), ratio("call_p99"), middle("rate")]
 
@@ -208,10 +211,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--calls", type=int, default=800)
     parser.add_argument("--lane", choices=BACKLOG, help="this one alone")
+    parser.add_argument("--nice", type=int, default=0, help=argparse.SUPPRESS)
     for hidden in ("--form", "--directory", "--url", "--sidecar"):
         parser.add_argument(hidden, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.sidecar:
+        os.nice(given.nice)
         sidecar(given.sidecar, given.lane, given.url)
     elif given.form:
         trail = trail_on(given.directory, given.lane, given.url, given.form)
