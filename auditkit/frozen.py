@@ -35,7 +35,9 @@ class Frozen:
     __dataclass_fields__: ClassVar[Any] = _Fields()
 
     def __init_subclass__(cls) -> None:
-        cls.__match_args__ += tuple(cls.__dict__.get("__slots__", ()))  # type: ignore[misc]  # for others it is final
+        slots = cls.__dict__.get("__slots__", ())
+        own = tuple(name for name in ([slots] if isinstance(slots, str) else slots) if not name.startswith("__"))
+        cls.__match_args__ += own  # type: ignore[misc]  # for others it is final
 
     def settle(self, **fields: object) -> None:
         """Give fields their values; for ``__init__`` alone."""

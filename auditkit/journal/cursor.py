@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from binascii import hexlify
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple, Self
 
@@ -21,6 +22,7 @@ SUFFIX = ".cursor"
 WINDOW = 2048  # records that may be acknowledged ahead of the first that is not
 _SLOT = 1024  # bytes of one copy: the window as hex digits takes 512 of them
 _DIGEST = 16
+_EMPTY = hashlib.blake2b(digest_size=_DIGEST // 2, person=b"auditkit.cursor")
 
 
 class Progress(NamedTuple):
@@ -76,7 +78,9 @@ class Progress(NamedTuple):
 
 
 def _checksum(text: bytes) -> bytes:
-    return hashlib.blake2b(text, digest_size=_DIGEST // 2, person=b"auditkit.cursor").hexdigest().encode("ascii")
+    state = _EMPTY.copy()  # a third cheaper than a new one, for what every acknowledgement computes
+    state.update(text)
+    return hexlify(state.digest())
 
 
 def latest(data: bytes) -> Progress:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections import deque
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from auditkit import files
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
     from auditkit.clock import Clock
     from auditkit.event import Event
-    from auditkit.journal.bodies import Bodies
     from auditkit.journal.frames import Keys
     from auditkit.protocols import Frozen, Position, Standing
     from auditkit.reporting import Reporter
@@ -220,36 +219,39 @@ class DiskFeed:
 
     def keep_body(self, position: Position, frozen: Frozen) -> None:
         """Keep what is about to be sent of a record, until it is acknowledged."""
-        with self._bodies(position[0]) as bodies:
-            if bodies is not None:
-                bodies.keep(position[1], frozen)
+        held = self._held.get(position[0])
+        if held is not None and held.bodies is not None:
+            try:
+                held.bodies.keep(position[1], frozen)
+            except OSError as error:
+                self._body_failed(error)
 
     def drop_body(self, position: Position) -> None:
         """Keep it no longer: the destination did not take it, so that another one may be made."""
-        with self._bodies(position[0]) as bodies:
-            if bodies is not None:
-                bodies.drop(position[1])
+        held = self._held.get(position[0])
+        if held is not None and held.bodies is not None:
+            try:
+                held.bodies.drop(position[1])
+            except OSError as error:
+                self._body_failed(error)
 
     def kept_body(self, position: Position) -> Frozen | None:
         """Return what was sent of a record before, by whichever process; None where that is not known."""
-        found = None
-        with self._bodies(position[0]) as bodies:
-            if bodies is not None:
-                found = bodies.get(position[1])
-        return found
+        held = self._held.get(position[0])
+        if held is not None and held.bodies is not None:
+            try:
+                return held.bodies.get(position[1])
+            except OSError as error:
+                self._body_failed(error)
+        return None
 
-    @contextmanager
-    def _bodies(self, name: str) -> Iterator[Bodies | None]:
-        """Give a segment's bodies; on a full disk a destination must be able to catch up without them."""
-        held = self._held.get(name)
-        try:
-            yield None if held is None else held.bodies
-        except OSError as error:
-            message = (
-                f"cannot keep what is sent to {self.lane} in {self._root}: {error.strerror}; "
-                "where an answer is lost, it is made anew"
-            )
-            self._tell("body_failed", message, error, cause=self.lane)
+    def _body_failed(self, error: OSError) -> None:
+        """Tell it: on a full disk a destination must be able to catch up without."""
+        message = (
+            f"cannot keep what is sent to {self.lane} in {self._root}: {error.strerror}; "
+            "where an answer is lost, it is made anew"
+        )
+        self._tell("body_failed", message, error, cause=self.lane)
 
     def doubt(self, event: Event, first_ns: int) -> None:
         """Keep durably that the destination may have an event twice."""

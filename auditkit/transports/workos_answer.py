@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from auditkit.transports.raw_answer import RawAnswer
 
+_SUCCESSES = frozenset({200, 201})
+_SUCCESS = b'{"success":true}'
 _MESSAGE = 300  # characters of WorkOS's message that are kept
 _WORD = 120  # characters of a field's or code's name
 _ERRORS = 20  # entries of an error list
@@ -60,7 +62,7 @@ class Answer:
         A status alone proves nothing: proxies and captive portals answer 200 to everything.
         """
         document = self.document
-        return self.status in {200, 201} and isinstance(document, Mapping) and document.get("success") is True
+        return self.status in _SUCCESSES and isinstance(document, Mapping) and document.get("success") is True
 
     def summary(self) -> str:
         """Return the answer in one line, safe to log."""
@@ -70,6 +72,14 @@ class Answer:
         if self.errors:
             text += f" ({'; '.join(_entry(each) for each in self.errors)})"
         return f"{text} [request {self.request_id}]" if self.request_id else text
+
+
+def is_success(raw: RawAnswer) -> bool:
+    """Return whether this is, byte for byte, how WorkOS says that it has the event: the answer that nearly all are.
+
+    To read one otherwise takes ten times as long, and says more: `Answer.accepted`.
+    """
+    return raw.status in _SUCCESSES and raw.body == _SUCCESS
 
 
 def read_answer(raw: RawAnswer, now: datetime, sent: Iterable[str] = ()) -> Answer:

@@ -12,7 +12,7 @@ from auditkit.transports.api_key import authorization, key_of
 from auditkit.transports.base_url import check_base_url
 from auditkit.transports.http import Connections, check_timeout
 from auditkit.transports.probing import Probed, probe
-from auditkit.transports.workos_answer import read_answer, texts_of
+from auditkit.transports.workos_answer import is_success, read_answer, texts_of
 from auditkit.transports.workos_verdict import verdict
 
 if TYPE_CHECKING:
@@ -75,6 +75,8 @@ class Endpoint:
             Rejected: WorkOS will never take it.
         """
         raw = self._connections.post(body, {"Idempotency-Key": key})
+        if is_success(raw):
+            return
         answer = read_answer(raw, instant_of(self._clock.time_ns()), chain([self._key], texts_of(body)))
         failure = verdict(answer)
         if failure is not None:

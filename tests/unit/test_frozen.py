@@ -15,7 +15,7 @@ from auditkit import Actor, Context, InvalidEventError, Target, ref
 class Member(Actor):
     """A user's own kind of actor, with a field more."""
 
-    __slots__ = ("team",)
+    __slots__ = "team"  # noqa: PLC0205  (as Python takes it)
 
     team: str
 
