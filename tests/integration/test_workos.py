@@ -445,6 +445,27 @@ def test_answer_that_is_no_http_is_temporary() -> None:
         server.join()
 
 
+def test_headers_that_come_several_times_are_one_list() -> None:
+    """An answer's headers are found by their names in lower case; repeated ones are read as one list."""
+
+    def speak(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(65536)
+            connection.sendall(b"HTTP/1.1 429 Slow\r\nRetry-After: 1\r\nretry-AFTER: 2\r\nX-Odd: \xfc\r\n")
+            connection.sendall(b"Content-Length: 0\r\n\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = threading.Thread(target=speak, args=(listener,))
+        server.start()
+        connections = Connections(f"http://127.0.0.1:{listener.getsockname()[1]}/", {}, timeout=5.0)
+        answer = connections.post(b"{}", {})
+        connections.close()
+        server.join()
+
+    assert (429, "1, 2", "\xfc") == (answer.status, answer.headers["retry-after"], answer.headers["x-odd"])
+
+
 def test_connection_of_a_thread_that_ended_is_closed(workos: WorkOSDouble) -> None:
     """Senders come and go; what belonged to them goes with them."""
     connections = Connections(f"{workos.base_url}/events", {}, timeout=5.0)

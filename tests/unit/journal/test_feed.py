@@ -127,6 +127,17 @@ def test_window_bounds_what_is_acknowledged_ahead(audit: Path) -> None:
     assert written[2048:] == deliver_all(feed)
 
 
+def test_large_records_are_handed_out_a_few_at_a_time(audit: Path) -> None:
+    """However many records are asked for, no more come at once than 4 MiB hold, and one that is beyond that."""
+    journal = open_journal(audit)
+    feed = journal.feed("lane", durable=True)
+    written = write(journal, 50, "x" * 200_000)
+    taken = [list(feed.take(1000)) for _ in range(4)]
+
+    assert [21, 21, 8, 0] == [len(each) for each in taken]
+    assert written == ids([record for each in taken for record in each])
+
+
 # ---------------------------------------------------------------------- lanes that are not remembered
 
 

@@ -136,3 +136,22 @@ def test_any_event_makes_a_body_that_audit_logs_take(metadata: dict[str, Any], n
     assert audit_logs_errors(json.loads(body)["event"]) == []
     assert len(body) <= MAX_BODY
     assert json.loads(body)["event"]["metadata"]["action_type"] == "U"
+
+
+SHORT = st.text(max_size=45)
+VALUES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    SHORT,
+    st.text("x😀", min_size=240, max_size=520),
+    st.dictionaries(SHORT, SHORT),
+)
+
+
+@given(st.dictionaries(SHORT, VALUES, max_size=55))
+def test_what_fits_plainly_is_what_fitting_keeps(metadata: dict[str, Any]) -> None:
+    """Metadata of which nothing is cut is told as fitting it would tell it, by whichever way it goes."""
+    fitted = fit(metadata)
+
+    assert fitted.cut or fitted.kept == fit_and_say(metadata)

@@ -10,7 +10,7 @@ import pytest
 
 from auditkit.errors import DeliveryError, KeyReused, Paused, Rejected, TemporaryFailure
 from auditkit.transports.raw_answer import RawAnswer
-from auditkit.transports.workos_answer import Answer, read_answer, texts_of
+from auditkit.transports.workos_answer import Answer, is_success, read_answer, texts_of
 from auditkit.transports.workos_verdict import verdict
 from tests.unit.transports.examples import NOON
 
@@ -72,6 +72,16 @@ def test_verdict_follows_status_and_body(status: int, body: object, expected: ty
     found = verdict(_read(status, body))
 
     assert (None if found is None else type(found)) is expected
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 204, 302, 400, 500])
+@pytest.mark.parametrize("body", [b'{"success":true}', SUCCESS, b'{"success":false}', b"", b'{"success":true}\n'])
+def test_plain_success_is_what_is_read_as_one(status: int, body: bytes) -> None:
+    """What is taken for a success unread is one when it is read, and is just WorkOS's own answer."""
+    plain = is_success(RawAnswer(status=status, headers={}, body=body))
+
+    assert plain == (status in {200, 201} and body == b'{"success":true}')
+    assert not plain or _read(status, body).accepted
 
 
 @pytest.mark.parametrize("status", [429, 503])
