@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     Id = str | int | UUID | Enum
+else:
+    Id = Any  # so that annotations can be read, and uuid need not be loaded
 
 Scalar = str | bool | int | float | None
 MetadataValue = Scalar | Mapping[str, Scalar]

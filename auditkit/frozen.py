@@ -8,18 +8,28 @@ checkers.
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any, ClassVar, dataclass_transform
 
 
 class _Fields:
-    """What `dataclasses` asks a class for, made when it does."""
+    """What `dataclasses`, and who reads dataclasses as pydantic does, ask a class for; made when they do."""
 
     def __get__(self, value: Frozen | None, kind: type[Frozen]) -> dict[str, Any]:
         from dataclasses import make_dataclass  # noqa: PLC0415  (who asks has loaded it)
 
-        made: Any = make_dataclass(kind.__name__, kind.__match_args__)
-        fields: dict[str, Any] = made.__dataclass_fields__
-        return fields
+        named = inspect.signature(kind).parameters
+        stated = {name: each for base in reversed(kind.__mro__) for name, each in inspect.get_annotations(base).items()}
+        fields = [(name, stated[name], _field(named[name].default)) for name in kind.__match_args__]
+        made: Any = make_dataclass(kind.__name__, fields, kw_only=True)
+        found: dict[str, Any] = made.__dataclass_fields__
+        return found
+
+
+def _field(default: object) -> Any:
+    from dataclasses import field  # noqa: PLC0415  (as above)
+
+    return field() if default is inspect.Parameter.empty else field(default_factory=lambda: default)
 
 
 @dataclass_transform(frozen_default=True)
@@ -44,6 +54,10 @@ class Frozen:
         for name, value in fields.items():
             object.__setattr__(self, name, value)
 
+    def __post_init__(self) -> None:
+        """Judge what was put into the fields without ``__init__``: pydantic does that, and calls this after it."""
+        type(self).__init__(self, **self._named())
+
     if not TYPE_CHECKING:  # a type checker that saw these would let every name be set
 
         def __setattr__(self, name: str, value: object) -> None:
@@ -61,7 +75,7 @@ class Frozen:
         return hash(self._values())
 
     def __repr__(self) -> str:
-        shown = ", ".join(f"{name}={value!r}" for name, value in zip(self.__match_args__, self._values(), strict=True))
+        shown = ", ".join(f"{name}={value!r}" for name, value in self._named().items())
         return f"{type(self).__name__}({shown})"
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -69,7 +83,10 @@ class Frozen:
 
     def __replace__(self, /, **changes: Any) -> Any:
         """Return another one with other values, judged anew: for `copy.replace` of Python 3.13."""
-        return type(self)(**dict(zip(self.__match_args__, self._values(), strict=True)) | changes)
+        return type(self)(**self._named() | changes)
+
+    def _named(self) -> dict[str, Any]:
+        return dict(zip(self.__match_args__, self._values(), strict=True))
 
     def _values(self) -> tuple[Any, ...]:
         return tuple(getattr(self, name) for name in self.__match_args__)

@@ -6,10 +6,13 @@ import copy
 import dataclasses
 import pickle
 import sys
+import typing
+from typing import Any
 
+import pydantic
 import pytest
 
-from auditkit import Actor, Context, InvalidEventError, Target, ref
+from auditkit import Actor, Context, Event, InvalidEventError, Target, ref
 
 
 class Member(Actor):
@@ -93,3 +96,28 @@ def test_values_are_shown_and_matched_by_field() -> None:
 
     assert "Member(id='1', name='a', type='member', team='blue')" == repr(Member("1", "a", team="blue"))
     assert {"id": "1", "name": "a", "type": "user"} == dataclasses.asdict(Actor("1", "a"))
+
+
+@pytest.mark.parametrize("kind", [Actor, Target, Event, ref])
+def test_annotations_can_be_read(kind: Any) -> None:
+    """Frameworks that look at a class's fields, or at what makes it, find types that can be evaluated."""
+    fields = typing.get_type_hints(kind)
+    taken = typing.get_type_hints(kind.__init__)
+
+    assert set(kind.__match_args__) <= fields.keys()
+    assert {*kind.__match_args__, "return"} == taken.keys()
+
+
+def test_pydantic_takes_it_for_a_dataclass() -> None:
+    """A field of a pydantic model may be one: it is made of a mapping, completed and judged as ever, and dumped."""
+    actors, events = pydantic.TypeAdapter(Actor), pydantic.TypeAdapter(Event)
+    event = Event("g", "user.login", "C", "n", "a", "t", "t", "here")
+    stated = {key: value for key, value in event.to_dict().items() if key not in {"id", "occurred_at", "target_type"}}
+    made = events.validate_python(stated)
+
+    assert Actor("1") == actors.validate_python({"id": "1"})
+    assert {"id": "1", "name": "1", "type": "user"} == actors.dump_python(Actor("1"))
+    assert stated | {"target_type": "user"} == {key: made.to_dict()[key] for key in [*stated, "target_type"]}
+    assert made.id != event.id
+    with pytest.raises((pydantic.ValidationError, InvalidEventError)):
+        actors.validate_python({"id": ""})
