@@ -23,8 +23,8 @@ from auditkit import _current
 from auditkit.clock import new_id
 from auditkit.draft import Defaults, Scene
 from auditkit.errors import AuditDefinitionError, InvalidEventError
-from auditkit.event import Actor, check_metadata, describe, describe_kind, lacks_id, text_id
-from auditkit.frozen import Frozen
+from auditkit.event import NO_METADATA, Actor, check_metadata, describe, describe_kind, lacks_id, text_id
+from auditkit.frozen import FrozenValue
 from auditkit.kinds import is_kind
 from auditkit.loaded import loaded_class
 
@@ -40,10 +40,7 @@ if TYPE_CHECKING:
 Function = TypeVar("Function", bound="Callable[..., Any]")
 
 
-_NO_METADATA: Final[Mapping[str, MetadataValue]] = MappingProxyType({})
-
-
-class Context(Frozen):
+class Context(FrozenValue):
     """A frozen view of what is bound here; None where nothing is. Its repr leaves metadata out: it may hold secrets."""
 
     __slots__ = ("actor", "correlation_id", "group", "location", "metadata", "on_behalf_of")
@@ -62,11 +59,11 @@ class Context(Frozen):
         actor: Actor | None = None,
         location: str | None = None,
         on_behalf_of: Actor | None = None,
-        metadata: Mapping[str, MetadataValue] = _NO_METADATA,
+        metadata: Mapping[str, MetadataValue] = NO_METADATA,
         correlation_id: str | None = None,
     ) -> None:
         """Keep what is bound, as it is."""
-        self.settle(
+        self._settle(
             group=group,
             actor=actor,
             location=location,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from auditkit.clock import new_id
 from auditkit.errors import InvalidEventError
-from auditkit.frozen import Frozen
+from auditkit.frozen import FrozenValue
 from auditkit.loaded import loaded_class
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def _name_or(field_name: str, name: object, its_id: str) -> str:
     return its_id if name is None else text_id(name, f"{field_name}.name") or its_id
 
 
-class Actor(Frozen):
+class Actor(FrozenValue):
     """Who acted. A missing name is the id.
 
     Args:
@@ -150,7 +150,7 @@ class Actor(Frozen):
     def __init__(self, id: Id, name: Id | None = None, type: str = "user") -> None:  # noqa: A002  (fields of the wire)
         """Turn the id into text and fill in the name."""
         actor_id = _text("actor.id", text_id(id, "actor.id"))
-        self.settle(id=actor_id, name=_name_or("actor", name, actor_id), type=_text("actor.type", type))
+        self._settle(id=actor_id, name=_name_or("actor", name, actor_id), type=_text("actor.type", type))
 
     @classmethod
     def of(cls, value: object) -> Actor:
@@ -159,10 +159,10 @@ class Actor(Frozen):
             return value
         kind = value.get("type", "user") if isinstance(value, Mapping) else "user"
         actor_id, name = _pair(value, "actor")
-        return cls(actor_id, name, kind)  # type: ignore[arg-type]  # __post_init__ judges them
+        return cls(actor_id, name, kind)  # type: ignore[arg-type]  # __init__ judges them
 
 
-class Target(Frozen):
+class Target(FrozenValue):
     """What was acted on. A missing name is the id, a missing type the action's category.
 
     Args:
@@ -184,7 +184,7 @@ class Target(Frozen):
         """Turn the id into text and fill in the name."""
         target_id = text_id(id, "target.id")
         kind = None if type is None else _text("target.type", type)
-        self.settle(id=target_id, name=_name_or("target", name, target_id), type=kind)
+        self._settle(id=target_id, name=_name_or("target", name, target_id), type=kind)
 
     @classmethod
     def of(cls, value: object) -> Target:
@@ -197,7 +197,7 @@ class Target(Frozen):
             raise InvalidEventError("target", shown, "one; current_entry().add_target tells of several")
         kind = value.get("type") if isinstance(value, Mapping) else None
         target_id, name = _pair(value, "target")
-        return cls(target_id, name, kind)  # type: ignore[arg-type]  # __post_init__ judges them
+        return cls(target_id, name, kind)  # type: ignore[arg-type]  # __init__ judges them
 
 
 def _text(name: str, value: object, *, empty: bool = False) -> str:
@@ -310,7 +310,7 @@ def _now() -> datetime:
 
 
 _UNSTATED: Any = object()  # not None: a payload whose time is null states none, and must not pass for now
-_NO_METADATA: Mapping[str, MetadataValue] = MappingProxyType({})
+NO_METADATA: Mapping[str, MetadataValue] = MappingProxyType({})  # one for all: it cannot change
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -319,7 +319,7 @@ def instant_of(time_ns: int) -> datetime:
     return _EPOCH + timedelta(microseconds=time_ns // 1000)
 
 
-class Event(Frozen):
+class Event(FrozenValue):
     """One recorded fact: who did what to what, when, from where, and what changed.
 
     The first ten fields are WorkOS's wire names, so ``Event(**payload)`` takes a payload as it stands.
@@ -381,7 +381,7 @@ class Event(Frozen):
         target_id: str,
         location: str,
         occurred_at: datetime | str = _UNSTATED,
-        metadata: Mapping[str, object] = _NO_METADATA,
+        metadata: Mapping[str, object] = NO_METADATA,
         *,
         id: str = _UNSTATED,  # noqa: A002  (a field of the wire)
         actor_type: str = "user",
@@ -391,7 +391,7 @@ class Event(Frozen):
     ) -> None:
         """Validate every field and keep its plain form."""
         action = check_action(action)
-        self.settle(
+        self._settle(
             group=_text("group", group),
             action=action,
             action_type=ActionType(check_action_type(action_type)),
@@ -476,4 +476,4 @@ def check_id(name: str, value: object) -> str:
 
 
 _NAMES = Event.__match_args__
-_REQUIRED = _NAMES[:8]
+_REQUIRED = _NAMES[: _NAMES.index("occurred_at")]  # it is the first that may be left out

@@ -9,21 +9,33 @@ checkers.
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any, ClassVar, dataclass_transform
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, dataclass_transform
+from weakref import WeakKeyDictionary
 
 
 class _Fields:
-    """What `dataclasses`, and who reads dataclasses as pydantic does, ask a class for; made when they do."""
+    """What `dataclasses`, and who reads dataclasses as pydantic does, ask a class for; made when they first do."""
 
-    def __get__(self, value: Frozen | None, kind: type[Frozen]) -> dict[str, Any]:
-        from dataclasses import make_dataclass  # noqa: PLC0415  (who asks has loaded it)
+    def __init__(self) -> None:
+        """Begin with none; classes may go, and their fields with them."""
+        self._made: WeakKeyDictionary[type, dict[str, Any]] = WeakKeyDictionary()
 
-        named = inspect.signature(kind).parameters
-        stated = {name: each for base in reversed(kind.__mro__) for name, each in inspect.get_annotations(base).items()}
-        fields = [(name, stated[name], _field(named[name].default)) for name in kind.__match_args__]
-        made: Any = make_dataclass(kind.__name__, fields, kw_only=True)
-        found: dict[str, Any] = made.__dataclass_fields__
+    def __get__(self, value: FrozenValue | None, kind: type[FrozenValue]) -> dict[str, Any]:
+        found = self._made.get(kind)
+        if found is None:  # of two threads that ask at once, each makes the same
+            found = self._made[kind] = _fields_of(kind)
         return found
+
+
+def _fields_of(kind: type[FrozenValue]) -> dict[str, Any]:
+    from dataclasses import make_dataclass  # noqa: PLC0415  (who asks has loaded it)
+
+    named = inspect.signature(kind).parameters
+    stated = {name: each for base in reversed(kind.__mro__) for name, each in inspect.get_annotations(base).items()}
+    fields = [(name, stated[name], _field(named[name].default)) for name in kind.__match_args__]
+    made: Any = make_dataclass(kind.__name__, fields, kw_only=True)
+    found: dict[str, Any] = made.__dataclass_fields__
+    return found
 
 
 def _field(default: object) -> Any:
@@ -33,8 +45,8 @@ def _field(default: object) -> Any:
 
 
 @dataclass_transform(frozen_default=True)
-class Frozen:
-    """A value whose slots are its fields, which its own ``__init__`` fills by `settle`, and nobody after it.
+class FrozenValue:
+    """A value whose slots are its fields, which its own ``__init__`` fills by `_settle`, and nobody after it.
 
     Two are equal when they are of one class and their fields are equal. One can be hashed when they can, copied and
     pickled; ``match`` takes its fields by position. ``__init__`` takes each field by its name.
@@ -49,7 +61,7 @@ class Frozen:
         own = tuple(name for name in ([slots] if isinstance(slots, str) else slots) if not name.startswith("__"))
         cls.__match_args__ += own  # type: ignore[misc]  # for others it is final
 
-    def settle(self, **fields: object) -> None:
+    def _settle(self, **fields: object) -> None:
         """Give fields their values; for ``__init__`` alone."""
         for name, value in fields.items():
             object.__setattr__(self, name, value)
@@ -61,13 +73,13 @@ class Frozen:
     if not TYPE_CHECKING:  # a type checker that saw these would let every name be set
 
         def __setattr__(self, name: str, value: object) -> None:
-            raise AttributeError(f"{type(self).__name__} does not change, so {name!r} cannot be set; make another one")
+            _refuse(f"{type(self).__name__} does not change, so {name!r} cannot be set; make another one")
 
         def __delattr__(self, name: str) -> None:
-            raise AttributeError(f"{type(self).__name__} does not change, so {name!r} cannot be deleted")
+            _refuse(f"{type(self).__name__} does not change, so {name!r} cannot be deleted")
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Frozen) or type(other) is not type(self):
+        if not isinstance(other, FrozenValue) or type(other) is not type(self):
             return NotImplemented
         return self._values() == other._values()
 
@@ -92,8 +104,14 @@ class Frozen:
         return tuple(getattr(self, name) for name in self.__match_args__)
 
 
-def _again(kind: type[Frozen], values: tuple[Any, ...]) -> Frozen:
+def _refuse(message: str) -> NoReturn:
+    from dataclasses import FrozenInstanceError  # noqa: PLC0415  (as above)
+
+    raise FrozenInstanceError(message)
+
+
+def _again(kind: type[FrozenValue], values: tuple[Any, ...]) -> FrozenValue:
     """Return a value of which a copy or a pickle was made: what was judged once is not judged again."""
     value = object.__new__(kind)
-    value.settle(**dict(zip(kind.__match_args__, values, strict=True)))
+    value._settle(**dict(zip(kind.__match_args__, values, strict=True)))
     return value

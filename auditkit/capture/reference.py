@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 from auditkit.capture.annotations import check_segments, class_of, is_nothing
 from auditkit.capture.attribute import WAYS, NotLoaded
 from auditkit.errors import AuditDefinitionError
-from auditkit.frozen import Frozen
+from auditkit.frozen import FrozenValue
 from auditkit.kinds import is_kind
 
 
@@ -46,7 +46,7 @@ class WithoutOutcome(Unavailable):
     """Say that a call which raised has no result, or one that returned no error: that is as it should be."""
 
 
-class ref(Frozen):  # noqa: N801  (used like a function in a declaration)
+class ref(FrozenValue):  # noqa: N801  (used like a function in a declaration)
     """Refer to a value of the call in ``metadata``, where a plain string is a constant.
 
     Args:
@@ -59,7 +59,7 @@ class ref(Frozen):  # noqa: N801  (used like a function in a declaration)
 
     def __init__(self, path: str) -> None:
         """Keep the path; it is judged where the reference is used."""
-        self.settle(path=path)
+        self._settle(path=path)
 
 
 class Compiled:

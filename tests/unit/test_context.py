@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import inspect
 import logging
 import sys
@@ -937,7 +938,7 @@ def test_current_context_is_frozen() -> None:
     with audit_context(group="acme", metadata={"a": 1, "m": {"x": 1}}):
         seen = current_context()
         bind_context(group="else", metadata={"a": 2})
-        with pytest.raises(AttributeError):
+        with pytest.raises(dataclasses.FrozenInstanceError):
             seen.group = "mine"  # type: ignore[misc]
         with pytest.raises(TypeError):
             seen.metadata["a"] = 3  # type: ignore[index]
