@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from auditkit.capture import (
     Entry,
-    RegisteredAction,
     arecord,
     audited,
     auditing,
     current_entry,
     record,
     ref,
-    registered_actions,
 )
 from auditkit.context import Context, audit_context, bind_context, current_context
 from auditkit.errors import (
@@ -59,6 +57,7 @@ from auditkit.trail import (
 )
 
 if TYPE_CHECKING:
+    from auditkit.capture.registered import RegisteredAction, registered_actions
     from auditkit.crossing import carry_context, export_context, restored_context
     from auditkit.protocols import Receipt, Transport
     from auditkit.trail.telling import Health, Problem, Stats
@@ -131,10 +130,12 @@ _LATER = {
     "Health": "auditkit.trail.telling",
     "Problem": "auditkit.trail.telling",
     "Receipt": "auditkit.protocols",
+    "RegisteredAction": "auditkit.capture.registered",
     "Stats": "auditkit.trail.telling",
     "Transport": "auditkit.protocols",
     "carry_context": "auditkit.crossing",
     "export_context": "auditkit.crossing",
+    "registered_actions": "auditkit.capture.registered",
     "restored_context": "auditkit.crossing",
 }
 

@@ -7,11 +7,10 @@ from auditkit.capture.block import auditing
 from auditkit.capture.entry import Entry, current_entry
 from auditkit.capture.recording import arecord, record
 from auditkit.capture.reference import ref
-from auditkit.capture.registry import RegisteredAction, is_audited, registered_actions
+from auditkit.capture.registry import is_audited
 
 __all__ = [
     "Entry",
-    "RegisteredAction",
     "arecord",
     "audited",
     "auditing",
@@ -19,5 +18,4 @@ __all__ = [
     "is_audited",
     "record",
     "ref",
-    "registered_actions",
 ]

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from auditkit.capture import registered_actions
+from auditkit.capture.registered import registered_actions
 from auditkit.cli.catalogue import conflicts, difference, document, names_of, text_of
 from auditkit.cli.importing import import_modules, is_within
 from auditkit.cli.output import say
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from auditkit.capture import RegisteredAction
+    from auditkit.capture.registered import RegisteredAction
 
 _HEAD = ("action", "type", "function", "location")
 

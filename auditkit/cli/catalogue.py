@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from auditkit.capture import RegisteredAction
+    from auditkit.capture.registered import RegisteredAction
 
 _STATED = (
     "target", "actor", "group", "capture", "before", "after", "fields", "exclude", "when", "outcome", "on_error",

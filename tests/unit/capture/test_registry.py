@@ -7,6 +7,7 @@ import gc
 import pickle
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import FrozenInstanceError
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -160,7 +161,7 @@ def test_actions_are_sorted() -> None:
 def test_registered_action_is_a_value() -> None:
     """It cannot be changed, and pickles."""
     registered = only("registry.full")
-    with pytest.raises(AttributeError):
+    with pytest.raises(FrozenInstanceError):
         registered.action = "other.name"  # type: ignore[misc]
 
     assert registered == pickle.loads(pickle.dumps(registered))
