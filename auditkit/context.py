@@ -24,7 +24,7 @@ from auditkit.clock import new_id
 from auditkit.draft import Defaults, Scene
 from auditkit.errors import AuditDefinitionError, InvalidEventError
 from auditkit.event import NO_METADATA, Actor, check_metadata, describe, describe_kind, lacks_id, text_id
-from auditkit.frozen import FrozenValue
+from auditkit.frozen import FrozenValue, frozen_value
 from auditkit.kinds import is_kind
 from auditkit.loaded import loaded_class
 
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 Function = TypeVar("Function", bound="Callable[..., Any]")
 
 
+@frozen_value
 class Context(FrozenValue):
     """A frozen view of what is bound here; None where nothing is. Its repr leaves metadata out: it may hold secrets."""
 

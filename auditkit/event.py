@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from auditkit.clock import new_id
 from auditkit.errors import InvalidEventError
-from auditkit.frozen import FrozenValue
+from auditkit.frozen import FrozenValue, frozen_value
 from auditkit.loaded import loaded_class
 
 if TYPE_CHECKING:
@@ -129,6 +129,7 @@ def _name_or(field_name: str, name: object, its_id: str) -> str:
     return its_id if name is None else text_id(name, f"{field_name}.name") or its_id
 
 
+@frozen_value
 class Actor(FrozenValue):
     """Who acted. A missing name is the id.
 
@@ -162,6 +163,7 @@ class Actor(FrozenValue):
         return cls(actor_id, name, kind)  # type: ignore[arg-type]  # __init__ judges them
 
 
+@frozen_value
 class Target(FrozenValue):
     """What was acted on. A missing name is the id, a missing type the action's category.
 
@@ -319,6 +321,7 @@ def instant_of(time_ns: int) -> datetime:
     return _EPOCH + timedelta(microseconds=time_ns // 1000)
 
 
+@frozen_value
 class Event(FrozenValue):
     """One recorded fact: who did what to what, when, from where, and what changed.
 

@@ -9,8 +9,16 @@ checkers.
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, dataclass_transform
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar, dataclass_transform
 from weakref import WeakKeyDictionary
+
+Kind = TypeVar("Kind", bound="type[FrozenValue]")
+
+
+@dataclass_transform(frozen_default=True)
+def frozen_value(kind: Kind) -> Kind:
+    """Tell type checkers that a class is a frozen dataclass; what derives from it has its ``__init__``."""
+    return kind
 
 
 class _Fields:
@@ -44,7 +52,6 @@ def _field(default: object) -> Any:
     return field() if default is inspect.Parameter.empty else field(default_factory=lambda: default)
 
 
-@dataclass_transform(frozen_default=True)
 class FrozenValue:
     """A value whose slots are its fields, which its own ``__init__`` fills by `_settle`, and nobody after it.
 

@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 from auditkit.capture.annotations import check_segments, class_of, is_nothing
 from auditkit.capture.attribute import WAYS, NotLoaded
 from auditkit.errors import AuditDefinitionError
-from auditkit.frozen import FrozenValue
+from auditkit.frozen import FrozenValue, frozen_value
 from auditkit.kinds import is_kind
 
 
@@ -46,6 +46,7 @@ class WithoutOutcome(Unavailable):
     """Say that a call which raised has no result, or one that returned no error: that is as it should be."""
 
 
+@frozen_value
 class ref(FrozenValue):  # noqa: N801  (used like a function in a declaration)
     """Refer to a value of the call in ``metadata``, where a plain string is a constant.
 

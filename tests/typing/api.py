@@ -6,11 +6,13 @@ A line with `type: ignore` must be refused: mypy complains of an ignore that not
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Self, TypeVar, assert_type
 
 from auditkit import (
     ActionType,
+    Actor,
     AuditTrail,
     Event,
     Receipt,
@@ -31,6 +33,20 @@ from auditkit import (
 )
 
 Item = TypeVar("Item")
+
+
+class Robot(Actor):
+    """A user's own kind of actor."""
+
+
+def an_actor_is_a_value_that_can_be_derived_from() -> None:
+    """It is made of an id alone, and so is a user's kind of it; it does not change."""
+    assert_type(Actor(5).name, str)
+    robot = Robot("r2", type="robot")
+    assert_type(robot.type, str)
+    assert_type(replace(robot, name="R2"), Robot)
+    robot.name = "C3"  # type: ignore[misc]
+    Actor()  # type: ignore[call-arg]
 
 
 def an_event_takes_a_payload(payload: Mapping[str, Any]) -> None:

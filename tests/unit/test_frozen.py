@@ -13,9 +13,11 @@ import pydantic
 import pytest
 
 from auditkit import Actor, Context, Event, InvalidEventError, Target, ref
+from auditkit.frozen import frozen_value
 from auditkit.snapshot import snapshot
 
 
+@frozen_value
 class Member(Actor):
     """A user's own kind of actor, with a field more."""
 
@@ -97,8 +99,13 @@ def test_fields_are_made_once_for_each_class() -> None:
 
 
 def test_captured_value_tells_its_fields() -> None:
-    """One that is captured as a state is told field by field, as other values are."""
+    """One that is captured as a state is told field by field, as other values are, and so is a user's kind of it."""
+
+    class Robot(Actor):
+        model = "R2"
+
     assert {"id": "1", "name": "a", "type": "user"} == snapshot(Actor("1", "a"))
+    assert {"id": "1", "name": "a", "type": "user", "model": "R2"} == snapshot(Robot("1", "a"))
 
 
 def test_values_are_shown_and_matched_by_field() -> None:
