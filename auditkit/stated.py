@@ -24,7 +24,7 @@ _CHARACTERS = r'[ !#-\[\]-~]*+(?:\\(?:["\\/bfnrt]|u[0-9a-f]{4})[ !#-\[\]-~]*+)*+
 _TEXT = f'"({_CHARACTERS})"'
 _OTHER = f'"{_CHARACTERS}"'
 _TIME = r'"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z)"'
-_SCALAR = rf"(?:{_OTHER}|-?\d{{1,19}}(?:\.\d+)?(?:e[+-]\d+)?|null|true|false)"
+_SCALAR = rf"(?:{_OTHER}|-?(?:0|[1-9]\d{{0,18}})(?:\.\d+)?(?:e[+-]\d+)?|null|true|false)"
 
 
 def _object(value: str) -> str:

@@ -57,6 +57,7 @@ def test_what_has_the_form_can_be_decoded(data: st.DataObject) -> None:
         (b'"d":true', b'"d":[true]'),
         (b'"d":true', b'"d":{"e":{"f":1}}'),
         (b'"a":1', b'"a":1' + b"0" * 5000),
+        (b'"a":1', b'"a":01'),
         (b'"a":1', b'"a":1,"a\n":2'),
         (b'"t":"plain"}', b'"t":"plain"},"more":1'),
         (b'"t":"plain"}}', b'"t":"plain"}} '),
