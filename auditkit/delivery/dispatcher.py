@@ -128,12 +128,15 @@ class Dispatcher:
             self._ahead.extend(self._without_known(records) if self._already else records)
 
     def _without_known(self, records: Sequence[Record]) -> Sequence[Record]:
-        known = [record for record in records if record.event.id in self._already]
+        known: list[Record] = []
+        others: list[Record] = []
+        for record in records:
+            (known if record.event.id in self._already else others).append(record)
         if known:
             self._already.difference_update(record.event.id for record in known)
             self.schedule.queue(Batch(known, concluded=DONE, number=self.schedule.taken), -math.inf)
             self.schedule.taken += len(known)
-        return [record for record in records if record not in known]
+        return others
 
     # ------------------------------------------------------------------ sending
 

@@ -32,12 +32,13 @@ if TYPE_CHECKING:
 
     from auditkit.clock import Clock
     from auditkit.event import Event
+    from auditkit.journal.bodies import Bodies
     from auditkit.journal.frames import Keys
     from auditkit.protocols import Frozen, Position, Standing
     from auditkit.reporting import Reporter
 
 _HEADER_ROOM = 4096  # bytes in which a header ends
-MOST_AT_ONCE = 4 * 1024 * 1024  # bytes of records that are handed out together, but for one that is larger by itself
+_MOST_AT_ONCE = 4 * 1024 * 1024  # bytes of records that are handed out together; the one that goes beyond is the last
 HELD_AT_ONCE = 32  # segments that a lane has open, two descriptors each; the others wait by their names
 
 
@@ -142,7 +143,7 @@ class DiskFeed:
 
     def _read(self, limit: int) -> list[Record]:
         records: list[Record] = []
-        room = MOST_AT_ONCE
+        room = _MOST_AT_ONCE
         for held in self._oldest_first():
             try:
                 found = held.read(limit - len(records), room)
@@ -164,28 +165,27 @@ class DiskFeed:
         returned = is_returned(held.name)
         for number, (index, body) in enumerate(found, 1):
             stated = read_stated(body)
-            if stated is not None or self._is_event(held, index, body):
-                # The event is made when somebody asks for it: the ledger does not.
-                yield Record((held.name, index), decode, body, returned=returned, stated=stated)
+            # Of a known form, the event is made when somebody asks for it: the ledger does not.
+            event = decode if stated is not None else self._decoded(held, index, body)
+            if event is not None:
+                yield Record((held.name, index), event, body, returned=returned, stated=stated)
             if number % AT_ONCE == 0:
                 breathe()
 
-    def _is_event(self, held: Held, index: int, body: bytes) -> bool:
-        """Return whether a body can be decoded; put it aside where it cannot, since nobody can deliver it."""
+    def _decoded(self, held: Held, index: int, body: bytes) -> Event | None:
+        """Return the event of a body; put aside one that is none, since nobody can deliver it."""
         try:
-            decode(body)
+            return decode(body)
         except ValueError as error:
             message = f"record {index} of segment {held.name} is no event"
             self._tell("unreadable_record", message, error, cause=held.name)
-        else:
-            return True
         try:
             self._bury({"record": body.decode("ascii", "replace")}, "not an event")
         except JournalUnavailable as error:
             self._tell("bury_failed", str(error), error, cause=self.lane)  # it stays, for the next process
         else:
             self._acknowledge(held, [index])
-        return False
+        return None
 
     def acknowledge(self, positions: Sequence[Position]) -> None:
         """Say that the destination has these records for good, or that they are dead letters.
@@ -219,31 +219,32 @@ class DiskFeed:
 
     def keep_body(self, position: Position, frozen: Frozen) -> None:
         """Keep what is about to be sent of a record, until it is acknowledged."""
-        held = self._held.get(position[0])
-        if held is not None and held.bodies is not None:
+        if bodies := self._bodies(position):
             try:
-                held.bodies.keep(position[1], frozen)
+                bodies.keep(position[1], frozen)
             except OSError as error:
                 self._body_failed(error)
 
     def drop_body(self, position: Position) -> None:
         """Keep it no longer: the destination did not take it, so that another one may be made."""
-        held = self._held.get(position[0])
-        if held is not None and held.bodies is not None:
+        if bodies := self._bodies(position):
             try:
-                held.bodies.drop(position[1])
+                bodies.drop(position[1])
             except OSError as error:
                 self._body_failed(error)
 
     def kept_body(self, position: Position) -> Frozen | None:
         """Return what was sent of a record before, by whichever process; None where that is not known."""
-        held = self._held.get(position[0])
-        if held is not None and held.bodies is not None:
+        if bodies := self._bodies(position):
             try:
-                return held.bodies.get(position[1])
+                return bodies.get(position[1])
             except OSError as error:
                 self._body_failed(error)
         return None
+
+    def _bodies(self, position: Position) -> Bodies | None:
+        held = self._held.get(position[0])
+        return None if held is None else held.bodies
 
     def _body_failed(self, error: OSError) -> None:
         """Tell it: on a full disk a destination must be able to catch up without."""

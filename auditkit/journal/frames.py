@@ -236,7 +236,7 @@ def read_frames(data: bytes, previous: bytes, chain: Chain, *, start: int = 0, o
     find, link = data.find, chain.link
     while (stop := find(b"\n", start)) >= 0:
         begin = start + DIGITS + 1
-        if stop < begin + 1 or data[begin - 1] != _SPACE:
+        if stop - start < OVERHEAD or data[begin - 1] != _SPACE:
             return
         head, body = data[start : begin - 1], data[begin:stop]
         if link(previous, body) != head:

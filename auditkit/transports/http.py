@@ -178,7 +178,7 @@ class Connections:
         try:
             return RawAnswer(
                 status=response.status_code,
-                headers=_decoded(response.headers.raw),
+                headers={name.lower(): value for name, value in response.headers.items()},
                 body=_capped(response),
             )
         finally:
@@ -198,15 +198,6 @@ class Connections:
 
 def _encoded(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
     return [(name.encode("ascii"), value.encode("ascii")) for name, value in headers.items()]
-
-
-def _decoded(headers: list[tuple[bytes, bytes]]) -> dict[str, str]:
-    """Return an answer's headers by their names in lower case; one that came several times is a list in one text."""
-    found: dict[str, str] = {}
-    for name, value in headers:
-        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
-        found[key] = f"{found[key]}, {text}" if key in found else text
-    return found
 
 
 class _Connection:
