@@ -25,7 +25,8 @@ _LEFT = 1_000_000  # events that a killed process left
 _LANES = """\
 What a lane that works off a backlog costs the application beside it, in microseconds, and how fast it delivers then.
 *request*: short blocking I/O, an echo by another process, one each millisecond; *audited call*: a durable one, one each
-millisecond. *idle*: nothing delivers; *sidecar*: another process delivers, flat out, or with ``nice -n 19``. {}:"""
+millisecond. *idle*: nothing delivers; *sidecar*: another process delivers, flat out, or with `nice -n 19`.
+{}:"""
 _WORKOS = "Flat out, as `flush` delivers, the WorkOS lane beside bare loops over `httpx.HTTPTransport` with the same requests:"
 _LEDGER = "Flat out, the ledger beside a bare loop that inserts rows made before, in transactions of {} events:"
 _RECOVERY = "A journal that a killed process left, taken over:"
