@@ -45,7 +45,7 @@ def read_stated(body: bytes) -> Stated | None:
     Returns:
         None where it has another form: `decode` may know it.
     """
-    text = body.decode("ascii", "replace")
+    text = body.decode("latin-1")  # what is not ASCII has no place in the form
     found = _FORM.fullmatch(text)
     if found is None:
         return None

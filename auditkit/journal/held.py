@@ -69,19 +69,20 @@ class Held:
             OSError: It cannot be read (now), and nothing was handed out.
         """
         found: list[tuple[int, bytes]] = []
-        while len(found) < limit and room > 0 and not self.ended and self._index - self.progress.index < WINDOW:
+        ready, ahead, beyond = self._ready, self.progress.ahead, self.progress.index + WINDOW
+        while len(found) < limit and room > 0 and not self.ended and self._index < beyond:
             try:
-                if not self._ready and not self._fill():
+                if not ready and not self._fill():
                     break
             except OSError:
                 if found:
                     break  # the next call meets it again
                 raise
-            frame = self._ready.popleft()
+            frame = ready.popleft()
             body, self._head, self._offset = frame
             if frames.is_record(body):
                 self._marks[self._index] = (self._offset, self._head)
-                if not self.progress.ahead or not self.progress.has(self._index):
+                if not ahead or not self.progress.has(self._index):
                     found.append((self._index, body))
                     room -= len(body)
                 self._index += 1

@@ -20,11 +20,14 @@ from auditkit.pacing import AT_ONCE, breathe
 from auditkit.protocols import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from auditkit.clock import Clock
     from auditkit.event import Event
     from auditkit.ledger.rows import Prepared
+
+    _Execute = Callable[[str, Sequence[str | bytes | int]], sqlite3.Cursor]
+    _End = tuple[int, bytes]  # the last position, and its link
 
 logger = logging.getLogger("auditkit")
 
@@ -33,6 +36,7 @@ _NOWHERE = ("", -1)
 _HOLD = 0.03  # seconds of inserting; with the commit and the checkpoint a batch holds the lock for some 50 ms
 _ATTEMPTS = 200  # tries to get ledger.lock in one send: about a second
 _PAUSE = 0.01  # seconds at most between two of them
+_INSERT_ONE, _INSERT_MANY = schema.insert(1), schema.insert(AT_ONCE)
 
 
 class _Quarantined(Exception):  # noqa: N818  (a way out of two locks, not an error)
@@ -174,24 +178,44 @@ class LedgerWriter:
             head, link, last = connection.execute(schema.READ_END).fetchone()
             # Where somebody edited the ledger the two ends differ. The trail goes on all the same, beyond
             # both; the chain's break stays where it is, for `verify` to find.
-            position = max(head, last)
-            link = link if isinstance(link, bytes) else GENESIS
-            insert, chained = connection.cursor().execute, self._hasher.link
+            end = (max(head, last), link if isinstance(link, bytes) else GENESIS)
+            execute = connection.cursor().execute
             done = 0
-            for event_id, digest, values in rows:
-                following = chained(link, position + 1, event_id, digest)
-                if insert(schema.INSERT, (*values, position + 1, following)).rowcount:
-                    position += 1
-                    link = following
-                done += 1
+            for start in range(0, len(rows), AT_ONCE):
+                group = rows[start : start + AT_ONCE]
+                end = self._insert(execute, group, end)
+                done += len(group)
                 if monotonic() >= deadline:
                     break
-                if done % AT_ONCE == 0:
-                    breathe()
+                breathe()
             # Also when every row was there already: a process killed between its commit's write and its sync
             # leaves them visible but not yet on the device, and only a commit that writes syncs the WAL.
-            connection.execute(schema.WRITE_HEAD, (position, link))
+            connection.execute(schema.WRITE_HEAD, end)
         return done
+
+    def _insert(self, execute: _Execute, rows: Sequence[Prepared], end: _End) -> _End:
+        """Insert what is not there yet behind the chain's end, all at once where they are many; return the new end."""
+        if len(rows) == AT_ONCE:
+            values, following = self._chained(rows, end)
+            if execute(_INSERT_MANY, values).rowcount == len(rows):
+                return following
+            execute(schema.CUT, end[:1])  # some were there before: what was inserted behind them is linked to them
+        for row in rows:
+            values, following = self._chained([row], end)
+            if execute(_INSERT_ONE, values).rowcount:
+                end = following
+        return end
+
+    def _chained(self, rows: Sequence[Prepared], end: _End) -> tuple[list[str | bytes | int], _End]:
+        """Return the values of rows that follow the chain's end, and the end that they make."""
+        position, link = end
+        chained: list[str | bytes | int] = []
+        for event_id, digest, values in rows:
+            position += 1
+            link = self._hasher.link(link, position, event_id, digest)
+            chained += values
+            chained += position, link
+        return chained, (position, link)
 
     def _verdict(self, error: sqlite3.Error) -> DeliveryError:
         if is_misfit(error):

@@ -5,7 +5,8 @@
 The application makes short requests (an echo by another process over a socket, which blocks as a database does),
 and then durable audited calls, one each millisecond. Beside it a lane works off a backlog, over HTTP to a server on
 loopback or into the ledger, with a share of the interpreter; or another process does, flat out (*sidecar*); or nobody
-does (*idle*). Each form has its turn in each round, in a process of its own.
+does (*idle*). Each form has its turn in each round, in a process of its own. The server stands for one elsewhere: it
+keeps to the machine's last processor, and so does the sidecar that is *kept to one*.
 """
 
 from __future__ import annotations
@@ -36,8 +37,8 @@ if TYPE_CHECKING:
 SHARES: Final = (0.01, 0.05, 0.1, 0.2, 1.0)
 IDLE: Final = "idle"
 SIDECAR: Final = "sidecar"
-NICE: Final = "sidecar, nice"
-SIDECARS: Final = {SIDECAR: 0, NICE: 19}  # and how far each gives way to other processes, as nice(1) has it
+KEPT: Final = "sidecar, kept to one processor"
+SIDECARS: Final = (SIDECAR, KEPT)
 FORMS: Final = (IDLE, *map(str, SHARES), *SIDECARS)
 BACKLOG: Final = {"workos": 10_000, "ledger": 60_000}  # events: more than any form delivers in its turn
 PERIOD: Final = 0.001  # seconds between two requests
@@ -156,7 +157,7 @@ def turn(lane: str, form: str, url: str, calls: int) -> Turn:
         recorder.shutdown()
         beside = None
         if form in SIDECARS:
-            words = ["--sidecar", directory, "--lane", lane, "--url", url, "--nice", str(SIDECARS[form])]
+            words = ["--sidecar", directory, "--lane", lane, "--url", url, *(["--kept"] if form == KEPT else [])]
             beside = stack.enter_context(running(*words))
             assert beside.stdout is not None
             beside.stdout.readline()
@@ -176,10 +177,14 @@ def running(*words: str) -> Iterator[subprocess.Popen[str]]:
         yield process
 
 
+def last_processor() -> int:
+    return max(os.sched_getaffinity(0))
+
+
 def measured(rounds: int, calls: int, lane: str) -> dict[str, list[Turn]]:
     """Return every form's turns."""
     turns: dict[str, list[Turn]] = {form: [] for form in FORMS}
-    with serving("loopback_server.py") as url:
+    with serving("loopback_server.py", "--processor", str(last_processor())) as url:
         for number in range(rounds):
             for form in FORMS[:: 1 if number % 2 else -1]:
                 turns[form].append(turn(lane, form, url, calls))
@@ -203,7 +208,8 @@ def row(form: str, ours: list[Turn], idle: list[Turn]) -> list[str]:
 
     named = form if form == IDLE or form in SIDECARS else f"{float(form):.0%}"
     requests = [middle("request_p50"), middle("request_p99"), ratio("request_p99")]
-    return [named, *requests, middle("call_p50"), middle("call_p99"), ratio("call_p99"), middle("rate")]
+    rate = "-" if form in SIDECARS else middle("rate")  # what another process delivers is not counted here
+    return [named, *requests, middle("call_p50"), middle("call_p99"), ratio("call_p99"), rate]
 
 
 def main() -> None:
@@ -211,12 +217,13 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--calls", type=int, default=800)
     parser.add_argument("--lane", choices=BACKLOG, help="this one alone")
-    parser.add_argument("--nice", type=int, default=0, help=argparse.SUPPRESS)
+    parser.add_argument("--kept", action="store_true", help=argparse.SUPPRESS)
     for hidden in ("--form", "--directory", "--url", "--sidecar"):
         parser.add_argument(hidden, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.sidecar:
-        os.nice(given.nice)
+        if given.kept:
+            os.sched_setaffinity(0, {last_processor()})
         sidecar(given.sidecar, given.lane, given.url)
     elif given.form:
         trail = trail_on(given.directory, given.lane, given.url, given.form)

@@ -25,8 +25,8 @@ _LEFT = 1_000_000  # events that a killed process left
 _LANES = """\
 What a lane that works off a backlog costs the application beside it, in microseconds, and how fast it delivers then.
 *request*: short blocking I/O, an echo by another process, one each millisecond; *audited call*: a durable one, one each
-millisecond. *idle*: nothing delivers; *sidecar*: another process delivers, flat out, or with `nice -n 19`.
-{}:"""
+millisecond. *idle*: nothing delivers; *sidecar*: another process delivers, flat out, on any processor or kept to the
+last one by `taskset`. Over HTTP to a server, which keeps to the last processor too, since it stands for one elsewhere:"""
 _WORKOS = "Flat out, as `flush` delivers, the WorkOS lane beside bare loops over `httpx.HTTPTransport` with the same requests:"
 _LEDGER = "Flat out, the ledger beside a bare loop that inserts rows made before, in transactions of {} events:"
 _RECOVERY = "A journal that a killed process left, taken over:"
@@ -37,8 +37,8 @@ def measured(rounds: int) -> str:
     """Return all tables."""
     machine = ", ".join(f"{name} {value}" for name, value in described(".").items())
     parts = [f"Measured on Python {platform.python_version()}; {rounds} rounds. The machine: {machine}."]
-    for lane, title in (("workos", "Over HTTP to a server on loopback"), ("ledger", "Into the ledger")):
-        parts += [_LANES.format(title) if lane == "workos" else f"{title}:"]
+    for lane, title in (("workos", _LANES), ("ledger", "Into the ledger:")):
+        parts += [title]
         parts += [bench_lanes.report(bench_lanes.measured(rounds, _CALLS, lane))]
     through = partial(bench_delivery.measured, rounds, _EVENTS)
     pairs = [

@@ -1,6 +1,6 @@
 """Answer every request with WorkOS's 201, as fast as one thread of asyncio can: what benchmarks send to.
 
-``python loopback_server.py [--delay-ms 50]`` prints its port, and ends when its standard input does.
+``python loopback_server.py [--delay-ms 50] [--processor 1]`` prints its port, and ends when its standard input does.
 """
 
 from __future__ import annotations
@@ -73,4 +73,8 @@ async def serve(delay: float) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--delay-ms", type=float, default=0.0)
-    asyncio.run(serve(parser.parse_args().delay_ms / 1000))
+    parser.add_argument("--processor", type=int, help="keep to this one")
+    given = parser.parse_args()
+    if given.processor is not None:
+        os.sched_setaffinity(0, {given.processor})
+    asyncio.run(serve(given.delay_ms / 1000))

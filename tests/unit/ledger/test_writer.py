@@ -4,9 +4,14 @@ import logging
 import os
 import sqlite3
 from contextlib import closing
+from itertools import chain
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from auditkit import files
 from auditkit.encoding import encode_event
@@ -14,11 +19,9 @@ from auditkit.errors import ConfigurationError, Paused, TemporaryFailure
 from auditkit.ledger import LedgerReader, LedgerWriter, ledger_path, schema, verify
 from auditkit.ledger.database import quarantine
 from auditkit.protocols import Record
-from tests.unit.ledger.builders import EventfulClock, ImpatientClock, ask, edit, event_of, write
+from tests.unit.ledger.builders import NOON, EventfulClock, ImpatientClock, ask, edit, event_of, write
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from auditkit.protocols import Transport
 
 
@@ -46,6 +49,26 @@ def test_event_sent_again_stays_once(tmp_path: Path) -> None:
     assert (3, None) == (verify(tmp_path).checked, verify(tmp_path).first_bad)
 
 
+_RUNS = st.builds(lambda start, number: [*range(start, start + number)], st.integers(1, 60), st.integers(1, 20))
+
+
+@given(
+    st.lists(
+        st.lists(_RUNS, min_size=1, max_size=3).map(lambda runs: [*chain.from_iterable(runs)]), min_size=1, max_size=4
+    )
+)
+def test_events_are_in_once_and_chained_whatever_is_sent_again(batches: list[list[int]]) -> None:
+    """Few or many together, new or there already: each is in the ledger once, where it first came, and chained."""
+    with TemporaryDirectory() as directory:
+        writer = LedgerWriter(directory)
+        for batch in batches:
+            writer.send([event_of(number, occurred_at=NOON) for number in batch])
+        first = dict.fromkeys(number for batch in batches for number in batch)
+
+        assert [f"event-{number}" for number in first] == ids(Path(directory))
+        assert (len(first), None) == (verify(directory).checked, verify(directory).first_bad)
+
+
 def test_recorded_json_is_kept_as_it_is(tmp_path: Path) -> None:
     """The ledger holds the very bytes that the journal held, and makes them where there was no journal."""
     recorded = encode_event(event_of(1)).replace(b'","', b'", "')
@@ -59,10 +82,10 @@ def test_recorded_json_is_kept_as_it_is(tmp_path: Path) -> None:
 def test_batch_is_split_when_it_takes_long(tmp_path: Path) -> None:
     """A slow batch lets go of the lock between its parts, and is written whole all the same."""
     seconds = iter(range(1000))
-    LedgerWriter(tmp_path, clock=EventfulClock(seconds.__next__)).send([event_of(n) for n in range(1, 6)])
+    LedgerWriter(tmp_path, clock=EventfulClock(seconds.__next__)).send([event_of(n) for n in range(1, 41)])
 
-    assert 10 == next(seconds)  # each of five parts asked when it began and after its one row
-    assert [f"event-{number}" for number in range(1, 6)] == ids(tmp_path)
+    assert 6 == next(seconds)  # each of three parts asked when it began and after its 16 rows, or what was left
+    assert [f"event-{number}" for number in range(1, 41)] == ids(tmp_path)
     assert verify(tmp_path).first_bad is None
 
 
