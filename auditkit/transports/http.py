@@ -178,7 +178,7 @@ class Connections:
         try:
             return RawAnswer(
                 status=response.status_code,
-                headers={name.lower(): value for name, value in response.headers.items()},
+                headers=response.headers,
                 body=_capped(response),
             )
         finally:

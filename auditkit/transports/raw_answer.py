@@ -13,7 +13,7 @@ MAX_ANSWER = 1024 * 1024  # bytes of a body that are read; what comes after them
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RawAnswer:
-    """An answer as it came: the names of the headers in lower case."""
+    """An answer as it came: its headers are found by their names in lower case."""
 
     status: int
     headers: Mapping[str, str]

@@ -261,6 +261,6 @@ def _arguments(base_url: str, call: Call) -> dict[str, Any]:
 
 
 def _read(response: httpx.Response, body: bytes, call: Call) -> Answer:
-    raw = RawAnswer(status=response.status_code, headers=dict(response.headers.items()), body=body)
+    raw = RawAnswer(status=response.status_code, headers=response.headers, body=body)
     sent = [] if response.is_success else [key_of(response.request.headers["Authorization"]), *call.data()]
     return read_answer(raw, instant_of(SystemClock.time_ns()), sent)

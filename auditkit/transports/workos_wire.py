@@ -74,6 +74,8 @@ def _encode(body: dict[str, Any]) -> bytes:
 def _texts(event: Event, limit: int, names: tuple[str, ...]) -> tuple[dict[str, str], list[str]]:
     """Return the named fields, bounded, and the names of those that were cut."""
     whole = {name: str(getattr(event, name)) for name in names}
+    if sum(map(len, whole.values())) * 2 <= limit:  # no text has more than two units a character: none is cut
+        return whole, []
     fitted = {name: cut_text(text, max(limit, _SHORTEST_TEXT)) for name, text in whole.items()}
     return fitted, [name for name in names if fitted[name] is not whole[name]]
 
