@@ -187,7 +187,8 @@ class LedgerWriter:
                 done += len(group)
                 if monotonic() >= deadline:
                     break
-                breathe()
+                if done < len(rows):
+                    breathe()
             # Also when every row was there already: a process killed between its commit's write and its sync
             # leaves them visible but not yet on the device, and only a commit that writes syncs the WAL.
             connection.execute(schema.WRITE_HEAD, end)

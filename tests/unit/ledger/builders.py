@@ -57,7 +57,7 @@ def ask(directory: Path, question: str) -> Any:
 
 
 class EventfulClock(SystemClock):
-    """Do something whenever the time that passes is read, which the writer does after each row."""
+    """Do something whenever the time that passes is read, which the writer does after each sixteen rows."""
 
     def __init__(self, happen: Callable[[], float]) -> None:
         self.monotonic = happen
