@@ -181,8 +181,8 @@ def test_follower_leaves_alone_who_delivers_by_itself() -> None:
         recorder("lines") as other,
         following("--transport", "sidecar:lines", "--no-ledger") as process,
     ):
-        by_itself, by_sidecar = [own.record()], list[str]()
-        for _ in range(3):
+        by_itself, by_sidecar = list[str](), list[str]()
+        for _ in range(3):  # the sidecar first: when it starts it takes whatever nobody holds at that moment
             by_sidecar.append(other.record())
             while by_sidecar != ids_in("of-the-sidecar.jsonl"):
                 assert process.poll() is None
