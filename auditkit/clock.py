@@ -9,6 +9,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Protocol
 
+from auditkit.native import compiled
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -61,7 +63,17 @@ class SystemClock:
         """Do nothing: this time passes, and never jumps."""
 
 
-class IdSource:
+class _Fields:
+    """What ids are made of, where it is not compiled."""
+
+    __slots__ = ("_drawn", "_millisecond", "_prefix")
+
+
+if compiled is not None and not TYPE_CHECKING:
+    _Fields = compiled.Ids
+
+
+class IdSource(_Fields):
     """Make UUIDv7 texts, ascending within a process. Safe to call from any thread.
 
     Only who begins a millisecond or draws takes the lock: else two that draw at once could go back behind the
@@ -72,7 +84,7 @@ class IdSource:
     forked child drops its parent's bits.
     """
 
-    __slots__ = ("__weakref__", "_drawn", "_lock", "_millisecond", "_prefix", "clock")
+    __slots__ = ("__weakref__", "_lock", "clock")
 
     def __init__(self, clock: Clock) -> None:
         """Begin with nothing drawn."""

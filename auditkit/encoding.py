@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from auditkit.draft import Draft, Scene
 from auditkit.event import ActionType, Event, instant_of
+from auditkit.native import compiled
 
 if TYPE_CHECKING:
     from auditkit.event import MetadataValue
@@ -114,6 +115,11 @@ def encode(draft: Draft) -> bytes:
         f'"target_type":{_quoted.get(target_type) or _name(target_type)},'
         f'"parent_id":{"null" if parent_id is None else quote(parent_id)},"metadata":{{{told[1:]}}}}}'
     ).encode("ascii")
+
+
+if compiled is not None:
+    compiled.use(encode=encode, encode_scene=_encode_scene, value_text=_value)
+    encode = compiled.encode
 
 
 def nanoseconds_of(event: Event) -> int:

@@ -31,7 +31,7 @@ def own_world(directory: Path) -> Iterator[None]:
     """Go to a directory, without settings of auditkit's or a process-wide trail; forget both after."""
     with pytest.MonkeyPatch.context() as patch:
         for name in [*os.environ]:
-            if name.startswith("AUDITKIT_") or name == "WORKOS_API_KEY":
+            if (name.startswith("AUDITKIT_") and name != "AUDITKIT_PURE") or name == "WORKOS_API_KEY":
                 patch.delenv(name)
         patch.chdir(directory)
         try:

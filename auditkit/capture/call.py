@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from auditkit.capture.reference import Unavailable, WithoutOutcome
 from auditkit.clock import new_id
 from auditkit.errors import InvalidEventError
+from auditkit.native import compiled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +23,20 @@ if TYPE_CHECKING:
     from auditkit.snapshot import Seen, Snapshot
 
 
-class Call:
+class _Fields:
+    """The fields of a call, where they are not compiled."""
+
+    __slots__ = (
+        "args", "awaited", "before", "declared", "error", "failed", "ids", "kwargs", "parent", "result", "said",
+        "scope", "target", "trail", "trouble", "who",
+    )  # fmt: skip
+
+
+if compiled is not None and not TYPE_CHECKING:
+    _Fields = compiled.Call
+
+
+class Call(_Fields):
     """What is known of one audited call. Belongs to the thread or task that makes it.
 
     Attributes:
@@ -44,10 +58,7 @@ class Call:
         trouble: What went wrong for auditkit in this call, if anything did.
     """
 
-    __slots__ = (
-        "args", "awaited", "before", "declared", "error", "failed", "ids", "kwargs", "parent", "result", "said",
-        "scope", "target", "trail", "trouble", "who",
-    )  # fmt: skip
+    __slots__ = ()
     declared: Declaration
     trail: Recorder
     scope: Scope | None
@@ -127,3 +138,7 @@ def under_way(call: Call | None) -> Call | None:
     while type(call) is Call and call.ended:  # one of another place has no end here
         call = call.parent
     return call
+
+
+if compiled is not None:
+    compiled.use(CALL=CALL, call_class=Call)

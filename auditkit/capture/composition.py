@@ -9,12 +9,15 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from auditkit.capture.attribute import identified
+from auditkit import _current
+from auditkit.capture.attribute import WAYS, identified
 from auditkit.capture.tracing import ambient
 from auditkit.clock import new_id
+from auditkit.context import SCOPE
 from auditkit.draft import Draft, Scene
 from auditkit.errors import InvalidEventError
 from auditkit.event import Actor, Target, describe_kind, lacks_id, text_id
+from auditkit.native import compiled
 from auditkit.snapshot import CAPTURE, Unknown, as_snapshot, changes_since, created, deleted, difference, look, snapshot
 from auditkit.snapshot.fields import NOT_OURS
 
@@ -35,6 +38,7 @@ _NOTHING: Final[dict[str, Any]] = {}
 _UNREAD: Final = {CAPTURE: "unknown: the state could not be read"}
 _UNFINISHED: Final = frozenset({CANCELLED, ABANDONED})  # what was done of these is recorded: it may be all
 _LATER: Final = ("", "", "")  # stands for a target that is read again after the call
+_UNASKED: Final[Any] = object()
 _PRINCIPAL: Final = ("on_behalf_of_id", "on_behalf_of_name")
 # Without the Python function that a named tuple puts in front: a tenth of what composing costs.
 _draft: Callable[[tuple[Any, ...]], Draft] = partial(tuple.__new__, Draft)
@@ -89,21 +93,23 @@ def _given(**options: Compiled | None) -> Iterator[tuple[str, Compiled]]:
     return ((option, compiled) for option, compiled in options.items() if compiled is not None)
 
 
-def _target(call: Call, *, early: bool = False) -> tuple[str, str, str]:
+def _target(call: Call, early: bool = False, value: object = _UNASKED) -> tuple[str, str, str]:  # noqa: FBT001, FBT002  (C calls it)
     """Return the id, the name and the type of what the call acts on, or what stands where they cannot be read.
 
     Args:
         call: The call.
         early: Whether it has not run yet. What has no id then may have one afterwards, as what is saved for the
             first time does.
+        value: What the target's reference gives, where it was read already.
     """
     declared = call.declared
     of_id, kind = declared.target, declared.category
     if of_id is None:
         return "", kind, kind
-    value: object = _NOTHING
     try:
-        value = of_id.read(call)
+        if value is _UNASKED:
+            value = _NOTHING  # should it raise
+            value = of_id.read(call)
         if declared.target_name is not None:
             target_id = text_id(value, "target.id")
             return target_id, _target_name(call, declared.target_name, target_id), kind
@@ -360,4 +366,23 @@ def overlaid(scene: Scene, *, actor: Actor | None, group: str | None, location: 
         correlation_id=scene.correlation_id,
         metadata=scene.metadata,
         missing=tuple(name for name in scene.missing if stated[name] is None),
+    )
+
+
+if compiled is not None:
+    compiled.use(
+        observe=observe,
+        target=_target,
+        LATER=_LATER,
+        changes=_changes,
+        stated=_stated,
+        merged=merged,
+        ambient=ambient,
+        compose=compose,
+        draft_type=Draft,
+        new_id=new_id,
+        NOT_OURS=NOT_OURS,
+        _current=_current,
+        SCOPE=SCOPE,
+        WAYS=WAYS,
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from auditkit.capture.annotations import check_segments, class_of, is_nothing
 from auditkit.capture.attribute import WAYS, NotLoaded
@@ -63,6 +63,20 @@ class ref(FrozenValue):  # noqa: N801  (used like a function in a declaration)
         self._settle(path=path)
 
 
+class Place(NamedTuple):
+    """Where a value stands in a call.
+
+    Attributes:
+        index: The parameter's place among those that may be given by position.
+        name: Its name, where it may be given by that.
+        segment: The attribute or key of it that is read, if not the argument itself.
+    """
+
+    index: int
+    name: str | None
+    segment: str | None
+
+
 class Compiled:
     """A reference or callable, ready to read.
 
@@ -72,12 +86,20 @@ class Compiled:
         text: How it was written, for messages.
         asks: Calls a callable that may be asynchronous; what it gives is awaited, and `read` from the call.
         kind: The class that annotations say the value is of, where they do.
+        place: Where the value stands in a call, where that can be told so simply.
     """
 
-    __slots__ = ("asks", "kind", "late", "read", "text")
+    __slots__ = ("asks", "kind", "late", "place", "read", "text")
 
-    def __init__(
-        self, read: Reader, *, late: bool, text: str, asks: Reader | None = None, kind: type | None = None
+    def __init__(  # noqa: PLR0913  (what is known of a reference, by name)
+        self,
+        read: Reader,
+        *,
+        late: bool,
+        text: str,
+        asks: Reader | None = None,
+        kind: type | None = None,
+        place: Place | None = None,
     ) -> None:
         """Keep what was compiled."""
         self.read = read
@@ -85,6 +107,7 @@ class Compiled:
         self.text = text
         self.asks = asks
         self.kind = kind
+        self.place = place
 
 
 class Parameters:
@@ -140,11 +163,17 @@ class Parameters:
 
         return read
 
-    def position(self, name: str) -> int | None:
-        """Return where a parameter stands among those that may be given by position, if it does."""
+    def place(self, name: str, rest: list[str]) -> Place | None:
+        """Return where a reference's value stands, if it is a parameter that may be given by position, or near it."""
+        if name not in self.names or len(rest) > 1:
+            return None
         index = self.names.index(name)
-        kinds = {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}
-        return index if self._all[index].kind in kinds else None
+        kind = self._all[index].kind
+        if kind not in {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}:
+            return None
+        # What is positional only is never found by its name: that is another argument's.
+        by_name = None if kind is inspect.Parameter.POSITIONAL_ONLY else name
+        return Place(index, by_name, rest[0] if rest else None)
 
     def check(self, first: str, rest: list[str], where: str) -> type | None:
         """Refuse a reference that could not be read in any call.
@@ -248,9 +277,10 @@ def compile_reference(parameters: Parameters, path: object, option: str) -> Comp
     late = first not in parameters.names
     kind = parameters.check(first, rest, where)
     read = _read_late(first) if late else parameters.reader(first)
-    if len(rest) == 1 and not late and (index := parameters.position(first)) is not None:
-        return Compiled(_follow_positional(index, read, rest[0], path), late=late, text=path, kind=kind)
-    return Compiled(_follow(read, rest, path) if rest else read, late=late, text=path, kind=kind)
+    place = parameters.place(first, rest)
+    if rest:
+        read = _follow(read, rest, path) if place is None else _follow_positional(place, read, path)
+    return Compiled(read, late=late, text=path, kind=kind, place=place)
 
 
 def _read_late(name: str) -> Reader:
@@ -267,8 +297,9 @@ def _read_late(name: str) -> Reader:
     return read_result if name == "result" else read_error
 
 
-def _follow_positional(index: int, read: Reader, segment: str, path: str) -> Reader:
+def _follow_positional(place: Place, read: Reader, path: str) -> Reader:
     """Return what reads one segment of a parameter given by its place: the usual case, in one call."""
+    index, segment = place.index, str(place.segment)
 
     def follow_positional(call: Readable) -> Any:
         args = call.args

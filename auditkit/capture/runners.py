@@ -19,6 +19,7 @@ from auditkit.capture.call import CALL
 from auditkit.capture.composition import CANCELLED
 from auditkit.context import current_scope
 from auditkit.errors import RecordingFailed
+from auditkit.native import compiled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -33,7 +34,50 @@ get_call = CALL.get
 set_call, _reset_call = CALL.set, CALL.reset  # bound once: the hot path calls them on every audited call
 
 
-class AuditedFunction(wrapt.FunctionWrapper):  # type: ignore[type-arg]  # it wraps any callable
+def run(site: Site, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Call a site's function, and record the call."""
+    trail, scope = site.given or _current.trail or _current.resolve(), current_scope()
+    if not trail.enabled or (scope is not None and scope.suppressing):
+        return site.wrapped(*args, **kwargs)
+    call = site.begin(trail, scope, args, kwargs)
+    token = set_call(call)
+    try:
+        result = call.result = site.wrapped(*args, **kwargs)
+    except BaseException as error:
+        _failed(site, call, token, error)
+        raise
+    _reset_call(token)
+    if type(result) is CoroutineType:  # a decorator below hides a coroutine function: nothing is done yet
+        return _finishing(site, call, result)
+    site.returned(call)
+    if trail.syncs_each:
+        site.settle(trail, result)
+    return result
+
+
+def _failed(site: Site, call: Call, token: Token[Call | None], error: BaseException) -> None:
+    """Record that a site's function raised."""
+    leave(token)
+    if site.raised(call, error) and call.trail.syncs_each:
+        site.settle(call.trail, error=error)
+
+
+class _Called:
+    """What makes the calls of an audited plain function, where it is not compiled."""
+
+    __slots__ = ()
+    _self_site: Site
+
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
+        """Call the function, and record the call."""
+        return run(self._self_site, args, kwargs)
+
+
+if compiled is not None and not TYPE_CHECKING:
+    _Called = compiled.Called
+
+
+class AuditedFunction(_Called, wrapt.FunctionWrapper):  # type: ignore[type-arg]  # it wraps any callable
     """A plain function whose calls are recorded.
 
     `__call__` is a plain method rather than a wrapt wrapper function, and `__get__` gives an ordinary bound
@@ -54,29 +98,6 @@ class AuditedFunction(wrapt.FunctionWrapper):  # type: ignore[type-arg]  # it wr
         # As a function's own, no bound method: who finds one takes this for an object of a class that is called, and
         # reads the annotations there (Litestar does). Python itself calls what the class has.
         self.__call__ = partial(_called_by_name, type(self), site)  # type: ignore[method-assign]
-
-    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
-        """Call the function, and record the call."""
-        site: Site = self._self_site
-        trail, scope = site.given or _current.trail or _current.resolve(), current_scope()
-        if not trail.enabled or (scope is not None and scope.suppressing):
-            return site.wrapped(*args, **kwargs)
-        call = site.begin(trail, scope, args, kwargs)
-        token = set_call(call)
-        try:
-            result = call.result = site.wrapped(*args, **kwargs)
-        except BaseException as error:
-            leave(token)
-            if site.raised(call, error) and trail.syncs_each:
-                site.settle(trail, error=error)
-            raise
-        _reset_call(token)
-        if type(result) is CoroutineType:  # a decorator below hides a coroutine function: nothing is done yet
-            return _finishing(site, call, result)
-        site.returned(call)
-        if trail.syncs_each:
-            site.settle(trail, result)
-        return result
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         """Return the function itself for its class, and a bound method for an instance."""
@@ -165,6 +186,10 @@ def _finishing(site: Site, call: Call, coroutine: CoroutineType[Any, Any, Any]) 
         return result
 
     return named_as(coroutine, finish)()
+
+
+if compiled is not None:
+    compiled.use(failed=_failed, finishing=_finishing, coroutine_type=CoroutineType)
 
 
 def _awaiting(site: Site) -> Callable[[tuple[Any, ...], dict[str, Any]], Coroutine[Any, Any, Any]]:

@@ -26,6 +26,7 @@ from auditkit.capture.composition import (
 from auditkit.capture.declaration import RAISE, RECORD, SKIP, Declaration
 from auditkit.capture.holding import hold, holder
 from auditkit.errors import AuditError, RecordingFailed
+from auditkit.native import compiled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,7 +40,22 @@ if TYPE_CHECKING:
 _get_call = CALL.get  # bound once: it is looked up on every audited call
 
 
-class Site:
+class _Fields:
+    """The fields of a site that every call needs, where they are not compiled."""
+
+    __slots__ = ("declared", "given", "wrapped")
+
+    def __init__(self, wrapped: Callable[..., Any], declared: Declaration, given: Recorder | None) -> None:
+        self.wrapped = wrapped
+        self.declared = declared
+        self.given = given
+
+
+if compiled is not None and not TYPE_CHECKING:
+    _Fields = compiled.Site
+
+
+class Site(_Fields):
     """One decorated function. It holds nothing of a single call: calls may overlap in threads and tasks.
 
     Attributes:
@@ -49,13 +65,11 @@ class Site:
             each call, since it may be configured later.
     """
 
-    __slots__ = ("_combined", "_failing", "declared", "given", "wrapped")
+    __slots__ = ("_combined", "_failing")
 
     def __init__(self, wrapped: Callable[..., Any], declared: Declaration, given: Recorder | None) -> None:
         """Keep the function, the declaration and the trail."""
-        self.wrapped = wrapped
-        self.declared = declared
-        self.given = given
+        super().__init__(wrapped, declared, given)
         self._combined: tuple[Redactor, Redactor] | None = None  # a trail's rules, and with the declaration's names
         self._failing: Declaration | None = None  # what a raising call is recorded as, where that is another action
 
@@ -137,11 +151,16 @@ class Site:
                     trail.write(draft)
         except Exception as error:  # noqa: BLE001  (nothing of auditkit's own may reach the application)
             self._could_not(call, error)
-        if call.trouble and self._raises(trail):
+        if call.trouble:
+            self._complain(call)
+        call.release()
+
+    def _complain(self, call: Call) -> None:
+        """Raise what went wrong for auditkit in a call that returned, where that was asked for."""
+        if self._raises(call.trail):
             trouble, result = call.trouble, call.result
             call.release()
             raise RecordingFailed(f"{self.declared.action} ran, and {trouble}", result)
-        call.release()
 
     def _judge(self, call: Call) -> None:
         """Record a call that returned as its declaration judges it, with all that was said in it."""
@@ -256,3 +275,7 @@ class Site:
 def _reason(error: Exception) -> str:
     """Return the type of what went wrong; its text only where that is auditkit's own, for others may hold data."""
     return f" ({type(error).__name__}{f': {error}' if isinstance(error, AuditError) else ''})"
+
+
+if compiled is not None:
+    Site.begin, Site.returned = compiled.Site.begin, compiled.Site.returned  # type: ignore[method-assign]

@@ -6,7 +6,7 @@ import logging
 import threading
 from collections import deque
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from auditkit import files
 from auditkit.encoding import MAX_RECORD, encode, wire_time
@@ -16,6 +16,7 @@ from auditkit.journal.feed import DiskFeed, remember
 from auditkit.journal.growth import Growth
 from auditkit.journal.oversize import cut_to_record, tell_cut
 from auditkit.journal.segment import NO_ROOM, Segment
+from auditkit.native import compiled
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,7 +36,15 @@ _NOWHERE = ("", -1)
 _DOUBTS = 64  # failed syncs remembered: a thread settles at once after it appended
 
 
-class DiskJournal:
+class _Fields:
+    """The fields of a journal that each event needs, where they are not compiled."""
+
+
+if compiled is not None and not TYPE_CHECKING:
+    _Fields = compiled.Journal
+
+
+class DiskJournal(_Fields):
     """Write events down so that ``kill -9`` cannot lose them. Safe to call from any thread.
 
     Args:
@@ -128,7 +137,7 @@ class DiskJournal:
                 if self.syncs_each:
                     self._mine.latest = growth.number
             except OSError as error:
-                raise self._trouble(error) from None
+                self._refuse(error)
             finally:
                 self._busy = False
                 if self._interrupting:
@@ -183,6 +192,9 @@ class DiskJournal:
                 self._reporter.report("not_recorded", str(trouble), cause="interrupting", error=trouble)
             finally:
                 self._busy = False
+
+    def _refuse(self, error: OSError) -> NoReturn:
+        raise self._trouble(error) from None
 
     def _trouble(self, error: OSError | JournalError) -> JournalError:
         if isinstance(error, JournalError):
@@ -523,6 +535,11 @@ class DiskJournal:
             self._end_present()
             self._drop_spare()
         self.sync()
+
+
+if compiled is not None:
+    compiled.use(append=DiskJournal.append, guarded=files.guarded, longest=MAX_RECORD, NOWHERE=_NOWHERE)
+    DiskJournal.append = compiled.Journal.append  # type: ignore[method-assign]
 
 
 def _size_of(path: Path) -> int:

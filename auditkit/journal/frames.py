@@ -20,6 +20,8 @@ from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from auditkit.native import compiled
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
@@ -39,19 +41,31 @@ _PREDECESSORS = 8  # damaged lines whose digits may vouch for the next sound one
 _PROBED = 2**20  # bytes of a segment with a damaged header in which a sound line is looked for
 
 
-class Chain:
+class _Fields:
+    """The fields of a chain, where they are not compiled."""
+
+    __slots__ = ("_keyed", "key_id")
+    key_id: str | None
+    _keyed: tuple[hashlib._Hash, hashlib._Hash] | None
+
+
+if compiled is not None and not TYPE_CHECKING:
+    _Fields = compiled.Chain
+
+
+class Chain(_Fields):
     """Compute a line's digits from those of the line before.
 
     Args:
         key: Secret bytes; with them only their holder can continue or imitate the chain.
     """
 
-    __slots__ = ("_keyed", "key_id")
+    __slots__ = ()
 
     def __init__(self, key: bytes | None = None) -> None:
         """Prepare the keyed states once; each line copies them."""
         self.key_id = None if key is None else hashlib.blake2b(key, digest_size=4, person=_KEY_ID).hexdigest()
-        self._keyed: tuple[hashlib._Hash, hashlib._Hash] | None = None
+        self._keyed = None
         if key is not None:
             block = (key if len(key) <= _BLOCK else sha256(key).digest()).ljust(_BLOCK, b"\0")
             self._keyed = sha256(bytes(each ^ 0x36 for each in block)), sha256(bytes(each ^ 0x5C for each in block))
@@ -66,6 +80,11 @@ class Chain:
             inner.update(data)
             state.update(inner.digest())
         return hexlify(state.digest())  # the digits as bytes, without a text between
+
+
+if compiled is not None:
+    compiled.use(sha256=sha256)
+    Chain.link = compiled.Chain.link  # type: ignore[method-assign]
 
 
 class Keys:

@@ -12,7 +12,7 @@ class Growth:
     first says that it waits and then looks at the number, so that one of the two always sees the other.
 
     Attributes:
-        number: How many events were recorded; raised by whoever holds the journal's lock.
+        number: How many events were recorded; raised in one step of the interpreter, or under the journal's lock.
         waiting: How many threads wait.
     """
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from contextlib import suppress
-from itertools import count
 from typing import TYPE_CHECKING
 
 from auditkit.encoding import MAX_RECORD, encode
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from auditkit.reporting import Reporter
 
 _SEGMENT = "memory"
+_UNKEPT = (_SEGMENT, -1)  # the position of what nobody will ask for
 MAX_RECORDS = 65_536  # events that may wait at once
 
 
@@ -42,7 +42,7 @@ class MemoryJournal:
         self._max_records = max_records
         self._drafts: dict[int, Draft] = {}
         self._first = 0  # the index of the oldest draft that is kept
-        self._indexes = count()  # each taken once, also by a signal handler that records inside `append`
+        self._end = 0  # the index that the next one will have
         self._lock = threading.RLock()
         self._growth = Growth()
         self._feeds: list[MemoryFeed] = []
@@ -50,21 +50,24 @@ class MemoryJournal:
     def append(self, draft: Draft) -> Position:
         """Keep one event.
 
+        Without a lock: where nothing is called, no other thread and no signal handler comes between.
+
         Raises:
             JournalFull: Too many wait.
         """
-        with self._lock:
-            if len(self._drafts) >= self._max_records:
-                self.ensure_room()
-            index = next(self._indexes)
-            if self._feeds:
-                self._drafts[index] = draft
-            else:  # nobody will ask for it; a signal handler may have recorded a later one meanwhile
-                self._first = max(self._first, index + 1)
-            self._growth.number += 1
-        if self._growth.waiting:
-            self._growth.tell()
-        return (_SEGMENT, index)
+        drafts, growth = self._drafts, self._growth
+        if len(drafts) >= self._max_records:
+            self.ensure_room()
+        position = _UNKEPT
+        if self._feeds:
+            index = self._end
+            drafts[index] = draft
+            self._end = index + 1
+            position = (_SEGMENT, index)
+        growth.number += 1
+        if growth.waiting:
+            growth.tell()
+        return position
 
     def ensure_room(self) -> None:
         """Return if one more event may wait.
@@ -111,8 +114,7 @@ class MemoryJournal:
     def since(self, index: int, limit: int) -> list[tuple[int, Draft]]:
         """Return up to ``limit`` drafts from ``index`` on."""
         with self._lock:
-            stop = min(index + limit, self.end())
-            return [(each, self._drafts[each]) for each in range(index, stop)]
+            return [(each, self._drafts[each]) for each in range(index, min(index + limit, self._end))]
 
     def fitted(self, index: int, draft: Draft) -> Draft:
         """Return a draft as the journal on disk would have kept it: one that is too large is cut, once for all lanes.
@@ -135,8 +137,7 @@ class MemoryJournal:
 
     def end(self) -> int:
         """Return the index that the next event will have."""
-        with self._lock:
-            return self._first + len(self._drafts)
+        return self._end
 
     def trim(self) -> None:
         """Forget what every lane has."""

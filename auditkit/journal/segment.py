@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from auditkit import files
 from auditkit.journal import frames
+from auditkit.native import compiled
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,14 +54,29 @@ def is_returned(name: str) -> bool:
 _Place = tuple[int, int, bytes]
 
 
-class Segment:
+class _Fields:
+    """The fields of a segment that are read for each record, where they are not compiled."""
+
+    __slots__ = ("_chain", "_file", "_limit", "_place", "name")
+
+
+if compiled is not None and not TYPE_CHECKING:
+    _Fields = compiled.Segment
+
+
+class Segment(_Fields):
     """A segment that this process writes. Not thread-safe: the journal's lock guards it.
 
     Attributes:
         name: Its id; a process's ids ascend, so names sort by age.
     """
 
-    __slots__ = ("_chain", "_directory", "_ended", "_file", "_finished", "_limit", "_lock", "_place", "_size", "name")
+    __slots__ = ("_directory", "_ended", "_finished", "_lock", "_size")
+    name: str
+    _chain: frames.Chain
+    _file: files.Handle
+    _limit: int
+    _place: _Place
 
     def __init__(self, directory: Path, name: str, size: int, chain: frames.Chain) -> None:
         """Make the file under its hidden name, with all its space taken, and lock it.
@@ -74,7 +90,7 @@ class Segment:
         self._directory = directory
         self._size = size
         self._limit = size // 2
-        self._place: _Place = (0, 0, frames.START)
+        self._place = (0, 0, frames.START)
         self._ended = self._finished = False
         hidden = directory / f".{name}{NEW}"
         self._file = files.create_private(hidden)
@@ -220,6 +236,11 @@ class Segment:
         """Close the file, and free the lock last."""
         files.close(self._file)
         files.close(self._lock)
+
+
+if compiled is not None:
+    compiled.use(files=files)
+    Segment.append = compiled.Segment.append  # type: ignore[method-assign]
 
 
 def count_records(directory: Path, name: str) -> int:

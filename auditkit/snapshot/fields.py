@@ -143,6 +143,40 @@ def _columns(state: dict[Any, Any]) -> Columns:
     return tuple(held), tuple(held.values())
 
 
+class HeldColumns:
+    """The names and values in an instance's own dict, for as long as they are few.
+
+    Attributes:
+        held: Gives the dict.
+    """
+
+    __slots__ = ("held",)
+
+    def __init__(self, held: Held) -> None:
+        self.held = held
+
+    def __call__(self, state: Any) -> Columns:
+        return _columns(self.held(state))
+
+
+class SlotColumns:
+    """The names of slots, all of them filled, and their values.
+
+    Attributes:
+        names: Their names.
+        read: Gives their values in one call.
+    """
+
+    __slots__ = ("names", "read")
+
+    def __init__(self, names: tuple[str, ...], read: Callable[[Any], tuple[Any, ...]]) -> None:
+        self.names = names
+        self.read = read
+
+    def __call__(self, state: Any) -> Columns:
+        return self.names, self.read(state)
+
+
 def _named(names: tuple[str, ...], state: tuple[Any, ...]) -> Pairs:
     return zip(names, tuple.__iter__(state), strict=False)
 
@@ -171,7 +205,7 @@ def _object_plan(namespaces: Namespaces, held: Held | None, *, is_user_dict: boo
     hidden, defaults = _hidden(namespaces), _defaults(namespaces)
     if public or extra or hidden or defaults:
         return Plan(pairs=_layered(held, public, extra, hidden, defaults), sized=True)
-    return Plan(pairs=lambda state: dict.items(held(state)), columns=lambda state: _columns(held(state)), sized=True)
+    return Plan(pairs=lambda state: dict.items(held(state)), columns=HeldColumns(held), sized=True)
 
 
 def _native_plan(namespaces: Namespaces, held: Held | None) -> Plan | None:
@@ -269,7 +303,7 @@ def _slotted(slots: Mapping[str, Callable[[Any], Any]], read: Callable[[Any], An
         except AttributeError:
             return _filled(slots, state)
 
-    return Plan(pairs=pairs, columns=lambda state: (names, read(state)))
+    return Plan(pairs=pairs, columns=SlotColumns(names, read))
 
 
 def _hidden(namespaces: Namespaces) -> frozenset[str]:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from auditkit.native import compiled
 from auditkit.snapshot.difference import difference, keys_of
-from auditkit.snapshot.fields import NOT_OURS, PLANS
+from auditkit.snapshot.fields import MAX_NAMES, NOT_OURS, PLANS, HeldColumns, SlotColumns
 from auditkit.snapshot.flattening import SMALL, public_names, snapshot
 from auditkit.snapshot.scalars import INT_LIMIT
 from auditkit.snapshot.unknown import REST, UNKNOWN
@@ -143,3 +144,9 @@ def changes_since(  # noqa: C901, PLR0912  (measured: the hot path of every upda
         except BaseException:  # noqa: BLE001, S110  (the snapshot says what it is that cannot be read)
             pass
     return difference(as_snapshot(seen), snapshot(state, fields=fields, exclude=exclude))
+
+
+if compiled is not None:
+    compiled.use(
+        PLANS=PLANS, names=_names, small=SMALL, most=MAX_NAMES, HeldColumns=HeldColumns, SlotColumns=SlotColumns
+    )

@@ -16,6 +16,7 @@ from auditkit.draft import Scene
 from auditkit.encoding import draft_of
 from auditkit.errors import AuditError, ConfigurationError, RecordingFailed
 from auditkit.event import Event, describe_kind
+from auditkit.native import compiled
 from auditkit.receipt import Nobody, Watch
 from auditkit.receipt import Receipt as TrackedReceipt
 from auditkit.redaction import Redactor
@@ -36,7 +37,15 @@ if TYPE_CHECKING:
 _NOWHERE: Position = ("", -1)
 
 
-class AuditTrail:
+class _Fields:
+    """The fields of a trail that each call reads, where they are not compiled."""
+
+
+if compiled is not None and not TYPE_CHECKING:
+    _Fields = compiled.Trail
+
+
+class AuditTrail(_Fields):
     """Where audited calls are recorded and from where they are delivered.
 
     Takes what `configure` takes; made directly, it is passed as ``trail=``. Safe to use from any thread;

@@ -11,13 +11,14 @@ import pytest
 
 from auditkit.clock import new_id
 from auditkit.journal import frames
-from auditkit.journal.segment import Segment
+from tests.pure import pure
 
 if TYPE_CHECKING:
     from pathlib import Path
     from types import FrameType
 
 SIZE = 64 * 1024
+Segment = pure("auditkit.journal.segment").Segment  # in C there is nowhere to interrupt it
 _CALLS = [
     each.offset for each in dis.get_instructions(Segment.append) if each.opname.startswith("CALL")
 ]  # the interpreter runs signal handlers when one of these is done

@@ -1,0 +1,46 @@
+/* What is known of one audited call: the fields of `capture.call.Call`. */
+
+#include "native.h"
+
+#define TYPE Call
+#define FIELDS CALL_FIELDS
+#include "fields.h"
+
+static PyType_Slot slots[] = {
+    {Py_tp_doc, "The fields of an audited call; capture/call.py says what each of them is."},
+    FIELD_SLOTS,
+    {0, NULL},
+};
+
+PyTypeObject *
+make_call_type(PyObject *module)
+{
+    return MAKE_TYPE(module, "Call", slots);
+}
+
+/* Whether an object is a call that was begun: one whose fields are all there. */
+int
+is_call(State *state, PyObject *object)
+{
+    if (!PyObject_TypeCheck(object, state->call_type)) {
+        return 0;
+    }
+    Call *call = (Call *)object;
+#define IS_THERE(name) &&call->name != NULL
+    return 1 CALL_FIELDS(IS_THERE);
+}
+
+/* Let go of what belongs to the application: `Call.release`. */
+void
+release(State *state, Call *call)
+{
+    Py_XSETREF(call->args, Py_NewRef(state->no_arguments));
+#define TO_NONE(name) Py_XSETREF(call->name, Py_NewRef(Py_None));
+    TO_NONE(kwargs)
+    TO_NONE(parent)
+    TO_NONE(before)
+    TO_NONE(result)
+    TO_NONE(error)
+    TO_NONE(said)
+    TO_NONE(awaited)
+}
