@@ -1,4 +1,4 @@
-"""Compile auditkit/native where there is a compiler; where there is none auditkit is pure Python. hatchling's build hook.
+"""hatchling's build hook: compile auditkit/native where there is a compiler; else auditkit is pure Python.
 
 `AUDITKIT_COMPILE=1` makes a failure an error, `AUDITKIT_COMPILE=0` leaves it out.
 """

@@ -9,7 +9,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Protocol
 
-from auditkit.native import compiled
+from auditkit.native import in_c
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,14 +63,9 @@ class SystemClock:
         """Do nothing: this time passes, and never jumps."""
 
 
+@in_c("Ids")
 class _Fields:
-    """What ids are made of, where it is not compiled."""
-
     __slots__ = ("_drawn", "_millisecond", "_prefix")
-
-
-if compiled is not None and not TYPE_CHECKING:
-    _Fields = compiled.Ids
 
 
 class IdSource(_Fields):

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from auditkit.draft import Draft, Scene
 from auditkit.event import ActionType, Event, instant_of
-from auditkit.native import compiled
+from auditkit.native import hand_over, in_c
 
 if TYPE_CHECKING:
     from auditkit.event import MetadataValue
@@ -96,6 +96,7 @@ def _encode_scene(scene: Scene) -> str:
     return scene.encoded
 
 
+@in_c("encode", otherwise="encode")
 def encode(draft: Draft) -> bytes:
     """Return the draft as one line of ASCII JSON, with every field of an event under its own name."""
     (event_id, time_ns, scene, action, action_type, target_id, target_name, target_type, parent_id, metadata) = draft
@@ -117,9 +118,7 @@ def encode(draft: Draft) -> bytes:
     ).encode("ascii")
 
 
-if compiled is not None:
-    compiled.use(encode=encode, encode_scene=_encode_scene, value_text=_value)
-    encode = compiled.encode
+hand_over(encode_scene=_encode_scene, value_text=_value)
 
 
 def nanoseconds_of(event: Event) -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from auditkit.capture.reference import Unavailable, WithoutOutcome
 from auditkit.clock import new_id
 from auditkit.errors import InvalidEventError
-from auditkit.native import compiled
+from auditkit.native import hand_over, in_c
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,17 +23,12 @@ if TYPE_CHECKING:
     from auditkit.snapshot import Seen, Snapshot
 
 
+@in_c("Call")
 class _Fields:
-    """The fields of a call, where they are not compiled."""
-
     __slots__ = (
         "args", "awaited", "before", "declared", "error", "failed", "ids", "kwargs", "parent", "result", "said",
         "scope", "target", "trail", "trouble", "who",
     )  # fmt: skip
-
-
-if compiled is not None and not TYPE_CHECKING:
-    _Fields = compiled.Call
 
 
 class Call(_Fields):
@@ -140,5 +135,4 @@ def under_way(call: Call | None) -> Call | None:
     return call
 
 
-if compiled is not None:
-    compiled.use(CALL=CALL, call_class=Call)
+hand_over(CALL=CALL, call_class=Call)

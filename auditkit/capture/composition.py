@@ -17,7 +17,7 @@ from auditkit.context import SCOPE
 from auditkit.draft import Draft, Scene
 from auditkit.errors import InvalidEventError
 from auditkit.event import Actor, Target, describe_kind, lacks_id, text_id
-from auditkit.native import compiled
+from auditkit.native import hand_over
 from auditkit.snapshot import CAPTURE, Unknown, as_snapshot, changes_since, created, deleted, difference, look, snapshot
 from auditkit.snapshot.fields import NOT_OURS
 
@@ -369,20 +369,19 @@ def overlaid(scene: Scene, *, actor: Actor | None, group: str | None, location: 
     )
 
 
-if compiled is not None:
-    compiled.use(
-        observe=observe,
-        target=_target,
-        LATER=_LATER,
-        changes=_changes,
-        stated=_stated,
-        merged=merged,
-        ambient=ambient,
-        compose=compose,
-        draft_type=Draft,
-        new_id=new_id,
-        NOT_OURS=NOT_OURS,
-        _current=_current,
-        SCOPE=SCOPE,
-        WAYS=WAYS,
-    )
+hand_over(
+    SCOPE=SCOPE,
+    _current=_current,
+    NOT_OURS=NOT_OURS,
+    WAYS=WAYS,
+    observe=observe,
+    target=_target,
+    LATER=_LATER,
+    changes=_changes,
+    stated=_stated,
+    merged=merged,
+    ambient=ambient,
+    compose=compose,
+    draft_type=Draft,
+    new_id=new_id,
+)

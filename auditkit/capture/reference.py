@@ -67,12 +67,12 @@ class Place(NamedTuple):
     """Where a value stands in a call.
 
     Attributes:
-        index: The parameter's place among those that may be given by position.
+        position: The parameter's place among those that may be given by position.
         name: Its name, where it may be given by that.
         segment: The attribute or key of it that is read, if not the argument itself.
     """
 
-    index: int
+    position: int
     name: str | None
     segment: str | None
 
@@ -299,7 +299,7 @@ def _read_late(name: str) -> Reader:
 
 def _follow_positional(place: Place, read: Reader, path: str) -> Reader:
     """Return what reads one segment of a parameter given by its place: the usual case, in one call."""
-    index, segment = place.index, str(place.segment)
+    index, segment = place.position, str(place.segment)
 
     def follow_positional(call: Readable) -> Any:
         args = call.args

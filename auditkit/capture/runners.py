@@ -19,7 +19,7 @@ from auditkit.capture.call import CALL
 from auditkit.capture.composition import CANCELLED
 from auditkit.context import current_scope
 from auditkit.errors import RecordingFailed
-from auditkit.native import compiled
+from auditkit.native import hand_over, in_c
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -62,8 +62,9 @@ def _failed(site: Site, call: Call, token: Token[Call | None], error: BaseExcept
         site.settle(call.trail, error=error)
 
 
+@in_c("Called")
 class _Called:
-    """What makes the calls of an audited plain function, where it is not compiled."""
+    """What makes the calls of an audited plain function."""
 
     __slots__ = ()
     _self_site: Site
@@ -71,10 +72,6 @@ class _Called:
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """Call the function, and record the call."""
         return run(self._self_site, args, kwargs)
-
-
-if compiled is not None and not TYPE_CHECKING:
-    _Called = compiled.Called
 
 
 class AuditedFunction(_Called, wrapt.FunctionWrapper):  # type: ignore[type-arg]  # it wraps any callable
@@ -188,8 +185,7 @@ def _finishing(site: Site, call: Call, coroutine: CoroutineType[Any, Any, Any]) 
     return named_as(coroutine, finish)()
 
 
-if compiled is not None:
-    compiled.use(failed=_failed, finishing=_finishing, coroutine_type=CoroutineType)
+hand_over(failed=_failed, finishing=_finishing, coroutine_type=CoroutineType)
 
 
 def _awaiting(site: Site) -> Callable[[tuple[Any, ...], dict[str, Any]], Coroutine[Any, Any, Any]]:

@@ -26,7 +26,7 @@ from auditkit.capture.composition import (
 from auditkit.capture.declaration import RAISE, RECORD, SKIP, Declaration
 from auditkit.capture.holding import hold, holder
 from auditkit.errors import AuditError, RecordingFailed
-from auditkit.native import compiled
+from auditkit.native import in_c
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,19 +40,14 @@ if TYPE_CHECKING:
 _get_call = CALL.get  # bound once: it is looked up on every audited call
 
 
+@in_c("Site")
 class _Fields:
-    """The fields of a site that every call needs, where they are not compiled."""
-
     __slots__ = ("declared", "given", "wrapped")
 
     def __init__(self, wrapped: Callable[..., Any], declared: Declaration, given: Recorder | None) -> None:
         self.wrapped = wrapped
         self.declared = declared
         self.given = given
-
-
-if compiled is not None and not TYPE_CHECKING:
-    _Fields = compiled.Site
 
 
 class Site(_Fields):
@@ -83,6 +78,7 @@ class Site(_Fields):
         stated = self.declared.on_audit_error
         return trail.raises if stated is None else stated == RAISE
 
+    @in_c("Site.begin")
     def begin(self, trail: Recorder, scope: Scope | None, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
         """Read what must be read before the call.
 
@@ -134,6 +130,7 @@ class Site(_Fields):
         if call.trouble:
             raise RecordingFailed(f"{self.declared.action} was not run: {call.trouble}")
 
+    @in_c("Site.returned")
     def returned(self, call: Call) -> None:
         """Record a call that returned.
 
@@ -275,7 +272,3 @@ class Site(_Fields):
 def _reason(error: Exception) -> str:
     """Return the type of what went wrong; its text only where that is auditkit's own, for others may hold data."""
     return f" ({type(error).__name__}{f': {error}' if isinstance(error, AuditError) else ''})"
-
-
-if compiled is not None:
-    Site.begin, Site.returned = compiled.Site.begin, compiled.Site.returned  # type: ignore[method-assign]

@@ -16,7 +16,7 @@ from auditkit.journal.feed import DiskFeed, remember
 from auditkit.journal.growth import Growth
 from auditkit.journal.oversize import cut_to_record, tell_cut
 from auditkit.journal.segment import NO_ROOM, Segment
-from auditkit.native import compiled
+from auditkit.native import hand_over, in_c
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,12 +36,9 @@ _NOWHERE = ("", -1)
 _DOUBTS = 64  # failed syncs remembered: a thread settles at once after it appended
 
 
+@in_c("Journal")
 class _Fields:
-    """The fields of a journal that each event needs, where they are not compiled."""
-
-
-if compiled is not None and not TYPE_CHECKING:
-    _Fields = compiled.Journal
+    """What each event needs of a journal."""
 
 
 class DiskJournal(_Fields):
@@ -108,6 +105,7 @@ class DiskJournal(_Fields):
 
     # ------------------------------------------------------------------ recording
 
+    @in_c("Journal.append", otherwise="append")
     def append(self, draft: Draft) -> Position:
         """Write one event down: when this returns, ``kill -9`` cannot lose it.
 
@@ -537,9 +535,7 @@ class DiskJournal(_Fields):
         self.sync()
 
 
-if compiled is not None:
-    compiled.use(append=DiskJournal.append, guarded=files.guarded, longest=MAX_RECORD, NOWHERE=_NOWHERE)
-    DiskJournal.append = compiled.Journal.append  # type: ignore[method-assign]
+hand_over(guarded=files.guarded, longest=MAX_RECORD, NOWHERE=_NOWHERE)
 
 
 def _size_of(path: Path) -> int:

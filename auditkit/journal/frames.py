@@ -20,7 +20,7 @@ from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from auditkit.native import compiled
+from auditkit.native import hand_over, in_c
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -41,16 +41,11 @@ _PREDECESSORS = 8  # damaged lines whose digits may vouch for the next sound one
 _PROBED = 2**20  # bytes of a segment with a damaged header in which a sound line is looked for
 
 
+@in_c("Chain")
 class _Fields:
-    """The fields of a chain, where they are not compiled."""
-
     __slots__ = ("_keyed", "key_id")
     key_id: str | None
     _keyed: tuple[hashlib._Hash, hashlib._Hash] | None
-
-
-if compiled is not None and not TYPE_CHECKING:
-    _Fields = compiled.Chain
 
 
 class Chain(_Fields):
@@ -70,6 +65,7 @@ class Chain(_Fields):
             block = (key if len(key) <= _BLOCK else sha256(key).digest()).ljust(_BLOCK, b"\0")
             self._keyed = sha256(bytes(each ^ 0x36 for each in block)), sha256(bytes(each ^ 0x5C for each in block))
 
+    @in_c("Chain.link")
     def link(self, previous: bytes, body: bytes) -> bytes:
         """Return the digits of the line that holds ``body`` after the line with the digits ``previous``."""
         data = previous + body  # unambiguous: the digits have one length
@@ -82,9 +78,7 @@ class Chain(_Fields):
         return hexlify(state.digest())  # the digits as bytes, without a text between
 
 
-if compiled is not None:
-    compiled.use(sha256=sha256)
-    Chain.link = compiled.Chain.link  # type: ignore[method-assign]
+hand_over(sha256=sha256)
 
 
 class Keys:

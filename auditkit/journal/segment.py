@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from auditkit import files
 from auditkit.journal import frames
-from auditkit.native import compiled
+from auditkit.native import hand_over, in_c
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,14 +54,9 @@ def is_returned(name: str) -> bool:
 _Place = tuple[int, int, bytes]
 
 
+@in_c("Segment")
 class _Fields:
-    """The fields of a segment that are read for each record, where they are not compiled."""
-
     __slots__ = ("_chain", "_file", "_limit", "_place", "name")
-
-
-if compiled is not None and not TYPE_CHECKING:
-    _Fields = compiled.Segment
 
 
 class Segment(_Fields):
@@ -153,6 +148,7 @@ class Segment(_Fields):
         self._limit = self._size - _OVERHEAD
         return self.fits(size)
 
+    @in_c("Segment.append")
     def append(self, body: bytes) -> int | None:
         """Write one record; return how many come before it, or None where there is no room for it.
 
@@ -238,9 +234,7 @@ class Segment(_Fields):
         files.close(self._lock)
 
 
-if compiled is not None:
-    compiled.use(files=files)
-    Segment.append = compiled.Segment.append  # type: ignore[method-assign]
+hand_over(files=files)
 
 
 def count_records(directory: Path, name: str) -> int:

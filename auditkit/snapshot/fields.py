@@ -156,6 +156,7 @@ class HeldColumns:
         self.held = held
 
     def __call__(self, state: Any) -> Columns:
+        """Return the names and values of an instance."""
         return _columns(self.held(state))
 
 
@@ -174,6 +175,7 @@ class SlotColumns:
         self.read = read
 
     def __call__(self, state: Any) -> Columns:
+        """Return the names and values of an instance."""
         return self.names, self.read(state)
 
 

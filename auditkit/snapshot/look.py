@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from auditkit.native import compiled
+from auditkit.native import hand_over
 from auditkit.snapshot.difference import difference, keys_of
 from auditkit.snapshot.fields import MAX_NAMES, NOT_OURS, PLANS, HeldColumns, SlotColumns
 from auditkit.snapshot.flattening import SMALL, public_names, snapshot
@@ -146,7 +146,4 @@ def changes_since(  # noqa: C901, PLR0912  (measured: the hot path of every upda
     return difference(as_snapshot(seen), snapshot(state, fields=fields, exclude=exclude))
 
 
-if compiled is not None:
-    compiled.use(
-        PLANS=PLANS, names=_names, small=SMALL, most=MAX_NAMES, HeldColumns=HeldColumns, SlotColumns=SlotColumns
-    )
+hand_over(PLANS=PLANS, names=_names, small=SMALL, most=MAX_NAMES, HeldColumns=HeldColumns, SlotColumns=SlotColumns)

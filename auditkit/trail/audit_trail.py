@@ -16,7 +16,7 @@ from auditkit.draft import Scene
 from auditkit.encoding import draft_of
 from auditkit.errors import AuditError, ConfigurationError, RecordingFailed
 from auditkit.event import Event, describe_kind
-from auditkit.native import compiled
+from auditkit.native import in_c
 from auditkit.receipt import Nobody, Watch
 from auditkit.receipt import Receipt as TrackedReceipt
 from auditkit.redaction import Redactor
@@ -37,12 +37,9 @@ if TYPE_CHECKING:
 _NOWHERE: Position = ("", -1)
 
 
+@in_c("Trail")
 class _Fields:
-    """The fields of a trail that each call reads, where they are not compiled."""
-
-
-if compiled is not None and not TYPE_CHECKING:
-    _Fields = compiled.Trail
+    """What each call reads of a trail."""
 
 
 class AuditTrail(_Fields):
