@@ -26,6 +26,7 @@ def expect(what: str, *, holds: bool) -> None:
         faults.append(what)
 
 
+sources = {str(path.relative_to(tree)) for path in (tree / "auditkit" / "native").glob("*.[ch]")}
 source = {str(path.relative_to(tree)) for path in (tree / "auditkit").rglob("*") if path.suffix in {".py", ".typed"}}
 stray = {name for name in names if name.split("/")[0] not in {"auditkit", info} or "__pycache__" in name}
 runtime = sorted(each for each in metadata.get_all("Requires-Dist", []) if "extra ==" not in each)
@@ -40,7 +41,11 @@ expect(
     f"the wheel requires {runtime}",
     holds=[each.split(">")[0] for each in runtime] == ["httpx", "wrapt"],
 )
+expect("the wheel has no compiled hot path", holds=any("/_compiled." in name for name in names))
+expect("the wheel has sources in C", holds=not {name for name in names if name.endswith((".c", ".h"))})
 for needed in (
+    *sources,
+    ".build/compile.py",
     "pyproject.toml",
     "README.md",
     "docs/LICENSE",
@@ -50,7 +55,7 @@ for needed in (
 ):
     expect(f"the sdist misses {needed}", holds=needed in packed)
 for hidden in sorted(packed):
-    unwanted = hidden.startswith((".ci", "audit/", ".venv")) or "__pycache__" in hidden
+    unwanted = hidden.startswith((".ci", "audit/", ".venv")) or "__pycache__" in hidden or hidden.endswith(".so")
     expect(f"the sdist has {hidden}", holds=not unwanted)
 
 print(f"{wheel.name}: {len(names)} files; {sdist.name}: {len(packed)} entries")

@@ -95,6 +95,7 @@ class IdSource(_Fields):
         """Return one new id."""
         return self.at(self.clock.time_ns())
 
+    @in_c("Ids.at", otherwise="id_at")
     def at(self, now_ns: int) -> str:
         """Return one new id for a time that the caller has read already."""
         if now_ns // _MILLISECOND > self._millisecond:

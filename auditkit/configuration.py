@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from auditkit.draft import Defaults
 from auditkit.errors import ConfigurationError, InvalidEventError
 from auditkit.event import Actor, check_action, describe, text_id
+from auditkit.switches import is_on
 
 if TYPE_CHECKING:
     from auditkit.protocols import Transport
@@ -28,7 +29,6 @@ _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 _REQUIRABLE: Final = ("actor", "group", "location")
 _SECRETS: Final = 2
 _SHORTEST_SECRET: Final = 16  # characters
-_OFF: Final = {"", "0", "false", "no", "off"}
 
 
 class Settings(NamedTuple):
@@ -144,16 +144,12 @@ def settle(  # noqa: PLR0913  (what configure takes)
 
 def disabled(environment: Mapping[str, str]) -> bool:
     """Return whether ``AUDITKIT_DISABLED`` says that nothing is recorded: anything but 0, false, no and off."""
-    return _is_on(environment, "AUDITKIT_DISABLED")
+    return is_on(environment, "AUDITKIT_DISABLED")
 
 
 def shares_group(environment: Mapping[str, str]) -> bool:
     """Return whether ``AUDITKIT_SHARED_GROUP`` opens the directory to its group: anything but 0, false, no and off."""
-    return _is_on(environment, "AUDITKIT_SHARED_GROUP")
-
-
-def _is_on(environment: Mapping[str, str], name: str) -> bool:
-    return environment.get(name, "").strip().lower() not in _OFF
+    return is_on(environment, "AUDITKIT_SHARED_GROUP")
 
 
 def exit_timeout(environment: Mapping[str, str]) -> float:

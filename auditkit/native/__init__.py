@@ -14,6 +14,8 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from auditkit.switches import is_on
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
@@ -22,7 +24,7 @@ Thing = TypeVar("Thing")
 
 
 def _load() -> ModuleType | None:
-    if os.environ.get("AUDITKIT_PURE", "0") != "0":
+    if is_on(os.environ, "AUDITKIT_PURE"):
         return None
     try:
         return import_module("auditkit.native._compiled")

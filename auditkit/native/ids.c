@@ -78,11 +78,29 @@ id_at(State *state, PyObject *ids, PyObject *now_ns)
     if (drawn && PyList_GET_SIZE(PyTuple_GET_ITEM(self->_drawn, 0)) > 0) {
         return taken(self);
     }
-    return PyObject_CallMethodOneArg(ids, state->names.at, now_ns);
+    return PyObject_CallFunctionObjArgs(state->used.id_at, ids, now_ns, NULL);
 }
+
+static PyObject *
+method_at(PyObject *self, PyTypeObject *type, PyObject *const *arguments, Py_ssize_t count, PyObject *names)
+{
+    State *state = state_of(PyType_GetModule(type));
+    if (count != 1 || names != NULL || state->used.id_at == NULL) {
+        PyErr_SetString(PyExc_TypeError, "at takes a time in nanoseconds");
+        return NULL;
+    }
+    return id_at(state, self, arguments[0]);
+}
+
+static PyMethodDef methods[] = {
+    {"at", (PyCFunction)(void (*)(void))method_at, METH_METHOD | METH_FASTCALL | METH_KEYWORDS,
+     "Return one new id for a time that the caller has read already."},
+    {NULL, NULL, 0, NULL},
+};
 
 static PyType_Slot slots[] = {
     {Py_tp_doc, "What ids are made of; clock.py makes it."},
+    {Py_tp_methods, methods},
     FIELD_SLOTS,
     {0, NULL},
 };

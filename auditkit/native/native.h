@@ -24,7 +24,7 @@
     each(WAYS) each(PLANS) each(HeldColumns) each(SlotColumns)                 /* how values are read */               \
     each(names) each(small) each(most) each(NOT_OURS)                                                                  \
     each(observe) each(target) each(LATER) each(changes) each(stated) each(merged) each(ambient)                       \
-    each(compose) each(draft_type) each(new_id)                                /* how an event is made */              \
+    each(compose) each(draft_type) each(new_id) each(id_at)                            /* how an event is made */              \
     each(failed) each(finishing) each(coroutine_type)                          /* how a call ends otherwise */         \
     each(encode) each(encode_scene) each(value_text)                           /* how JSON is made otherwise */
 #define USED_BY_JOURNALS(each)                                                                                         \
@@ -41,7 +41,7 @@
     each(encoded) each(metadata) each(missing)                                 /* of a scene */                        \
     each(columns) each(held) each(names) each(private) each(read)              /* of a plan */                         \
     each(_decisions) each(apply)                                               /* of a redactor */                     \
-    each(at) each(_could_not) each(_complain) each(_insist) each(_judge) each(_raises) each(_redactor) each(_self_site)         \
+    each(_could_not) each(_complain) each(_insist) each(_judge) each(_raises) each(_redactor) each(_self_site)         \
     each(settle) each(event_id)                                                /* of a site, and of a call */          \
     each(_catch_up) each(_refuse) each(_write) each(acquire) each(append) each(latest) each(number) each(release)      \
     each(tell) each(waiting)                                                   /* of a journal */                      \

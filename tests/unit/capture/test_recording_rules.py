@@ -924,3 +924,17 @@ def test_transport_cannot_feed_itself() -> None:
 
     assert ["transport.call"] == [event.action for event in memory.events]
     assert 1 == stats().recorded
+
+
+def test_trails_that_share_a_scope_have_their_own_defaults() -> None:
+    """What nobody bound is each trail's own, also where one scope serves calls of several."""
+    events: list[Any] = []
+    for location in ("here", "there"):
+        transport = MemoryTransport()
+        trail = AuditTrail(transport, directory=None, defaults={"location": location})
+        events.append((transport, audited("tweet.read", "R", trail=trail)(lambda: None)))
+    with audit_context(actor="u1"):
+        for _, read in [*events, *events]:
+            read()
+
+    assert [["here"] * 2, ["there"] * 2] == [[each.location for each in transport.events] for transport, _ in events]

@@ -536,6 +536,17 @@ def test_failed_sync_is_told_to_those_whose_records_were_in_it(audit: Path) -> N
     assert 4 == journal.latest()
 
 
+def test_latest_record_is_the_threads_own(audit: Path) -> None:
+    """What a thread settles is what it recorded, whatever others have recorded since."""
+    journal = open_journal(audit, syncs_each=True)
+    write(journal, 1)
+    other = threading.Thread(target=write, args=(journal, 2))
+    other.start()
+    other.join()
+
+    assert 1 == journal.latest()
+
+
 def test_nothing_new_needs_no_sync(audit: Path, syncs: _WatchedSyncs) -> None:
     """A sync after which nothing was recorded is not made again."""
     journal = open_journal(audit)
