@@ -145,7 +145,7 @@ def test_long_events_are_encoded_whole() -> None:
 @given(before=states, after=states, slotted=st.booleans())
 def test_states_are_looked_at_alike(compiled: ModuleType, before: Any, after: Any, *, slotted: bool) -> None:
     """What C sees of a state, and says that changed, is what Python sees and says; else it leaves it to Python."""
-    state = Slotted(before.get("body"), before.get("title")) if slotted else dict(before)
+    state: Any = Slotted(before.get("body"), before.get("title")) if slotted else dict(before)
     seen, expected = compiled.look(state), looks.look(state)
     if seen is not None:
         assert expected == seen
