@@ -10,7 +10,7 @@ from shutil import disk_usage
 from typing import TYPE_CHECKING, Any
 from urllib.request import getproxies
 
-from auditkit import configuration, files, mounts
+from auditkit import configuration, files, mounts, native
 from auditkit.clock import SystemClock, new_id
 from auditkit.doctor.destination import judge_clock, judge_probe, judge_proxies
 from auditkit.doctor.filesystem import judge_locks, judge_mount, judge_space, judge_syncs
@@ -54,7 +54,8 @@ def examine(
     """
     clock = clock or SystemClock()
     named = Path(os.path.abspath(directory))  # noqa: PTH100  (not resolve: a symbolic link must be seen)
-    yield judge_versions(platform.python_version(), {name: _version(name) for name in _PACKAGES})
+    packages = {name: _version(name) for name in _PACKAGES}
+    yield judge_versions(platform.python_version(), packages, compiled=native.compiled is not None)
     yield from _look_at_environment(environment)
     yield from look_at_place(named, shared=shared_group)
     yield from _look_at_disk(files.home(named), clock)

@@ -12,10 +12,11 @@ if TYPE_CHECKING:
 _WAL_RESET = ((3, 7, 0), (3, 51, 2))  # the first and the last SQLite with the bug; https://www.sqlite.org/wal.html
 
 
-def judge_versions(python: str, packages: Mapping[str, str | None]) -> Finding:
-    """Say what runs; it does, so that a version which cannot be told is no trouble."""
+def judge_versions(python: str, packages: Mapping[str, str | None], *, compiled: bool) -> Finding:
+    """Say what runs; it does, so that a version which cannot be told is no trouble, nor what is not compiled."""
     shown = [f"{name} {version or 'of unknown version'}" for name, version in packages.items()]
-    return ok("versions", f"Python {python}, {', '.join(shown)}")
+    how = "audited calls are compiled" if compiled else "audited calls are pure Python, and take twice as long"
+    return ok("versions", f"Python {python}, {', '.join(shown)}; {how}")
 
 
 def judge_sqlite(version: tuple[int, int, int] | None) -> Finding:

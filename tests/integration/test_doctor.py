@@ -222,12 +222,14 @@ def test_certificate_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
         server.socket = context.wrap_socket(server.socket, server_side=True)
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        transport = WorkOSTransport("sk", base_url=f"https://127.0.0.1:{server.server_port}")
-        found.append(examined("audit", transport))
-        monkeypatch.setenv("SSL_CERT_FILE", "cert.pem")
-        found.append(examined("audit", transport))
-        server.shutdown()
-        thread.join()
+        try:
+            transport = WorkOSTransport("sk", base_url=f"https://127.0.0.1:{server.server_port}")
+            found.append(examined("audit", transport))
+            monkeypatch.setenv("SSL_CERT_FILE", "cert.pem")
+            found.append(examined("audit", transport))
+        finally:
+            server.shutdown()
+            thread.join()
 
     assert [["destination workos"], []] == [problems(each) for each in found]
     assert "CERTIFICATE_VERIFY_FAILED" in found[0]["destination workos"].text

@@ -109,9 +109,19 @@ def test_sqlite_is_judged_by_its_version(version: tuple[int, int, int] | None, g
 
 def test_versions_are_told_as_far_as_they_are_known() -> None:
     """What runs is named, also where nobody recorded its version."""
-    found = judge_versions("3.11.7", {"httpx": "0.28.1", "wrapt": None})
+    found = judge_versions("3.11.7", {"httpx": "0.28.1", "wrapt": None}, compiled=True)
 
-    assert ("ok", "Python 3.11.7, httpx 0.28.1, wrapt of unknown version") == (found.grade, found.text)
+    assert ("ok", "Python 3.11.7, httpx 0.28.1, wrapt of unknown version; audited calls are compiled") == (
+        found.grade,
+        found.text,
+    )
+
+
+def test_pure_python_is_told() -> None:
+    """Where nothing is compiled the doctor says so, and what that means."""
+    found = judge_versions("3.11.7", {}, compiled=False)
+
+    assert ("ok", True) == (found.grade, found.text.endswith("audited calls are pure Python, and take twice as long"))
 
 
 def answer(status: int = 404, date: datetime | None = None, seconds: float = 0.5) -> Probed:
