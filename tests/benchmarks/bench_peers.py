@@ -23,7 +23,7 @@ from tempfile import TemporaryDirectory
 from time import perf_counter_ns, process_time_ns, sleep
 from typing import TYPE_CHECKING
 
-from auditkit import AuditTrail, audit_context
+from auditkit import AuditTrail, audit_context, native
 from tests.benchmarks import comparisons, machine, ours, peers
 from tests.benchmarks.figures import Run, Series, Tail, percentile
 from tests.benchmarks.work import ACTOR, FIRST, GROUP, LOCATION, SECOND, Case
@@ -157,6 +157,7 @@ def measure(rounds: int, directory: str) -> Run:
         where.check()
     return Run(
         python=platform.python_version(),
+        compiled=native.compiled is not None,
         rounds=rounds,
         series=series,
         tails=beside.tails,
@@ -167,8 +168,9 @@ def measure(rounds: int, directory: str) -> Run:
 
 def printed(run: Run) -> str:
     """Return the figures as text."""
+    how = "compiled" if run.compiled else "pure"
     lines = [
-        f"Python {run.python}, {run.rounds} rounds, medians",
+        f"Python {run.python}, {how}, {run.rounds} rounds, medians",
         f"{'':<52}{'us a call':>10}{'cpu us':>10}{'p99 us':>10}{'x structlog':>13}",
     ]
     for name, each in run.series.items():

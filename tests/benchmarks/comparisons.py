@@ -9,6 +9,7 @@ from typing import Final
 DURABLE: Final = "auditkit: update, durable"
 WITH_LEDGER: Final = "auditkit: update, durable, ledger in this process"
 IN_MEMORY: Final = "auditkit: update, in memory"
+HANDED_ON: Final = "auditkit: update, in memory, handed to a transport by this process"
 READ: Final = "auditkit: read without capture, durable"
 READ_IN_MEMORY: Final = "auditkit: read without capture, in memory"
 DISABLED: Final = "auditkit: update, disabled"
@@ -22,6 +23,7 @@ OURS: Final = frozenset(
         DURABLE,
         WITH_LEDGER,
         IN_MEMORY,
+        HANDED_ON,
         READ,
         READ_IN_MEMORY,
         DISABLED,
@@ -63,6 +65,7 @@ COMPARISONS: Final = (
     Comparison(DURABLE, STRUCTLOG, 0.65),
     Comparison(WITH_LEDGER, STRUCTLOG),
     Comparison(IN_MEMORY, STRUCTLOG, 0.30),
+    Comparison(HANDED_ON, STRUCTLOG, 0.30),
     Comparison(DURABLE, OPENTELEMETRY, 0.45),
     Comparison(DURABLE, SEGMENT, 0.20),
     Comparison(DURABLE, WORKOS, 0.01),

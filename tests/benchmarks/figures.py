@@ -47,6 +47,7 @@ class Run:
 
     Attributes:
         python: Its version.
+        compiled: Whether auditkit's hot path was compiled.
         rounds: How often every case had its turn.
         series: The cases by name.
         tails: The calls beside lanes, by name.
@@ -55,6 +56,7 @@ class Run:
     """
 
     python: str
+    compiled: bool
     rounds: int
     series: Mapping[str, Series]
     tails: Mapping[str, Tail]

@@ -14,10 +14,23 @@ from tests.benchmarks.servers import serving
 from tests.benchmarks.work import ACTOR, REQUEST, Case, Profile, Tweet, Update, revise, rewrite
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from contextlib import ExitStack
+
+    from auditkit.event import Event
 
 _ROOM = 2**34  # bytes: a run must not end for lack of it
 _LONGEST = 120.0  # seconds
+
+
+class Discarding:
+    """Take events, and do nothing with them."""
+
+    name, max_batch, concurrency, durable = "discarding", 100, 1, False
+
+    def send(self, events: Sequence[Event]) -> None: ...
+
+    def close(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,17 +41,19 @@ class Trails:
         durable: On disk, and delivered by another process.
         with_ledger: On disk, and into the ledger by this process: what `configure()` makes.
         in_memory: Without a directory.
+        handing_on: Without a directory, to a transport that discards what it is sent.
         delivering: On disk, into the ledger, and by a lane to a WorkOS on loopback.
     """
 
     durable: AuditTrail
     with_ledger: AuditTrail
     in_memory: AuditTrail
+    handing_on: AuditTrail
     delivering: AuditTrail
 
     def check(self) -> None:
         """Raise RuntimeError if any event met trouble: it would not have cost what it costs."""
-        for trail in (self.durable, self.with_ledger, self.in_memory, self.delivering):
+        for trail in (self.durable, self.with_ledger, self.in_memory, self.handing_on, self.delivering):
             if trail.stats().troubles:
                 raise RuntimeError(f"{trail!r} met trouble: {trail.stats().troubles}")
 
@@ -52,10 +67,15 @@ def trails(stack: ExitStack, directory: str) -> Trails:
         return trail
 
     workos = WorkOSTransport("sk_benchmark", base_url=stack.enter_context(serving("loopback_server.py")))
-    in_memory = AuditTrail(directory=None)
+    in_memory, handing_on = AuditTrail(directory=None), AuditTrail(Discarding(), directory=None)
     stack.callback(in_memory.shutdown)
+    stack.callback(handing_on.shutdown, _LONGEST)
     return Trails(
-        durable=made(deliver=False), with_ledger=made(), in_memory=in_memory, delivering=made(workos, delivery_share=1)
+        durable=made(deliver=False),
+        with_ledger=made(),
+        in_memory=in_memory,
+        handing_on=handing_on,
+        delivering=made(workos, delivery_share=1),
     )
 
 
@@ -65,6 +85,7 @@ def all_ours(where: Trails) -> dict[str, Case]:
         names.DURABLE: _case(update_on(where.durable), where.durable),
         names.WITH_LEDGER: _case(update_on(where.with_ledger), where.with_ledger),
         names.IN_MEMORY: _case(update_on(where.in_memory), where.in_memory),
+        names.HANDED_ON: _case(update_on(where.handing_on), where.handing_on),
         names.READ: _case(read_on(where.durable), where.durable),
         names.READ_IN_MEMORY: _case(read_on(where.in_memory), where.in_memory),
         names.DISABLED: Case(call=update_on(_disabled())),

@@ -25,6 +25,10 @@ _RATIOS: Final = """\
 
 What the caller waits for, and in parentheses what the whole process computes until everything is worked off, both as
 multiples of the call beside it."""
+_IN_PYTHON: Final = """\
+### In pure Python
+
+The same with nothing compiled, as where there was no compiler. The bars are the same, and are not met:"""
 _BESIDE_LANES: Final = """\
 ### Beside lanes
 
@@ -51,11 +55,12 @@ def replaced(page: str, figures: str, *, between: tuple[str, str] = (BEGIN, END)
     return f"{before}{first}\n\n{figures.strip()}\n\n{last}{after}"
 
 
-def figures(runs: Sequence[Run], supported: Sequence[str]) -> str:
+def figures(runs: Sequence[Run], pure: Sequence[Run], supported: Sequence[str]) -> str:
     """Return all that is between the markers.
 
     Args:
         runs: What each interpreter measured, in the order of its columns.
+        pure: What each measured with nothing compiled.
         supported: The Pythons that auditkit supports; the page says which of them were not measured.
     """
     return "\n\n".join(
@@ -65,6 +70,8 @@ def figures(runs: Sequence[Run], supported: Sequence[str]) -> str:
             _RATIOS,
             _ratios(runs),
             _over(runs),
+            _IN_PYTHON,
+            _ratios(pure),
             _BESIDE_LANES,
             _tails(runs),
             _MICROSECONDS,

@@ -25,13 +25,20 @@ PAGE = ROOT / "docs" / "explanation" / "performance.md"
 ROUNDS = 25
 
 
-def measured_by(python: str, rounds: int) -> Run:
-    """Return what an interpreter measured in a process of its own."""
+def measured_by(python: str, rounds: int, *, pure: bool) -> Run:
+    """Return what an interpreter measured in a process of its own.
+
+    Raises:
+        RuntimeError: auditkit was to be compiled there, and is not.
+    """
     with TemporaryDirectory() as directory:
         result = Path(directory) / "run.json"
         command = [python, "-m", "tests.benchmarks.bench_peers", "--rounds", str(rounds), "--json", str(result)]
-        subprocess.run(command, cwd=ROOT, check=True)
-        return Run.of(json.loads(result.read_text("utf-8")))
+        subprocess.run(command, cwd=ROOT, check=True, env={**os.environ, "AUDITKIT_PURE": str(int(pure))})
+        run = Run.of(json.loads(result.read_text("utf-8")))
+    if run.compiled is pure:
+        raise RuntimeError(f"{python} has no compiled auditkit: install it there again, with AUDITKIT_COMPILE=1")
+    return run
 
 
 def supported() -> list[str]:
@@ -50,8 +57,9 @@ def main() -> None:
     there = [each for each in pythons if os.access(each, os.X_OK)]
     if not there:
         parser.error(f"no interpreter of {', '.join(pythons)} is there")
-    runs = [measured_by(each, given.rounds) for each in there]
-    PAGE.write_text(page.replaced(PAGE.read_text("utf-8"), page.figures(runs, supported())), "utf-8")
+    runs = [measured_by(each, given.rounds, pure=False) for each in there]
+    pure = [measured_by(each, given.rounds, pure=True) for each in there]
+    PAGE.write_text(page.replaced(PAGE.read_text("utf-8"), page.figures(runs, pure, supported())), "utf-8")
     PAGE.with_name(page.CHART).write_text(page.chart(runs), "utf-8")
     print(f"wrote {PAGE} and {page.CHART} beside it")
 

@@ -28,6 +28,7 @@ def a_run(python: str = "3.11.7", *, durable: float = 5.0) -> Run:
     tail = Tail(first=[7.0], idle=[8.0], delivering=[9.0])
     return Run(
         python=python,
+        compiled=True,
         rounds=3,
         series=series,
         tails={name: tail for pair in TAILS for name in pair},
@@ -93,21 +94,31 @@ def test_table_has_a_line_a_row() -> None:
 
 def test_pythons_stand_side_by_side() -> None:
     """Each interpreter has a column, in the order in which it was given."""
-    shown = page.figures([a_run("3.11.7", durable=5.0), a_run("3.13.0", durable=7.0)], ["3.11", "3.13"])
+    shown = page.figures([a_run("3.11.7", durable=5.0), a_run("3.13.0", durable=7.0)], [a_run()], ["3.11", "3.13"])
 
     assert "| call | beside | bar | 3.11 | 3.13 |" in shown
     assert f"| {DURABLE} | {STRUCTLOG} | 0.65 | 0.50 (1.00) | 0.70 (1.00) |" in shown
 
 
+def test_pure_python_stands_apart() -> None:
+    """What the same calls cost with nothing compiled has a table of its own."""
+    before, _, after = page.figures([a_run(durable=5.0)], [a_run(durable=12.0)], []).partition("### In pure Python")
+
+    assert f"| {DURABLE} | {STRUCTLOG} | 0.65 | 0.50 (1.00) |" in before
+    assert f"| {DURABLE} | {STRUCTLOG} | 0.65 | 1.20 (1.00) |" in after
+
+
 def test_missing_pythons_are_named() -> None:
     """The page says which supported Pythons nobody measured."""
-    assert "Not measured, for want of an interpreter: 3.12, 3.13." in page.figures([a_run()], ["3.11", "3.12", "3.13"])
-    assert "Not measured" not in page.figures([a_run()], ["3.11"])
+    assert "Not measured, for want of an interpreter: 3.12, 3.13." in page.figures(
+        [a_run()], [], ["3.11", "3.12", "3.13"]
+    )
+    assert "Not measured" not in page.figures([a_run()], [], ["3.11"])
 
 
 def test_what_is_over_the_bar_is_said() -> None:
     """The page names what is slower than wished, by itself, and only where it is."""
-    shown = page.figures([a_run("3.11.7", durable=7.0), a_run("3.13.0", durable=6.0)], [])
+    shown = page.figures([a_run("3.11.7", durable=7.0), a_run("3.13.0", durable=6.0)], [], [])
 
     assert f"- {DURABLE}, beside {STRUCTLOG}: 0.70 on 3.11; bar 0.65" in shown
     assert f"- {comparisons.DISABLED}, beside {comparisons.PASS_THROUGH}" not in shown
