@@ -49,6 +49,13 @@ def resolve() -> Any:
         return trail
 
 
+def chosen(given: Any) -> Any:
+    """Return the trail that was given, or else the process-wide one."""
+    if given is not None:
+        return given
+    return resolve() if trail is None else trail
+
+
 def reset() -> None:
     """Forget the trail and every count: for tests."""
     global reporter, stand_in  # noqa: PLW0603  (this file is where the process's state lives)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 if TYPE_CHECKING:
@@ -28,6 +29,9 @@ class ByClass(dict[type, Decided]):
     def __init__(self, decide: Callable[[type], Decided]) -> None:
         super().__init__()
         self._decide = decide
+        # What is compiled holds these until the very end: classes, and the modules of the application that they lead
+        # to, must not wait for that, or what is open there would not be closed in order.
+        atexit.register(self.clear)
 
     def __missing__(self, kind: type) -> Decided:
         decided = self._decide(kind)

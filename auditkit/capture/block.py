@@ -102,7 +102,7 @@ class auditing:  # noqa: N801  (used like a function)
 
     def __enter__(self) -> Entry:
         """Begin, and return the entry."""
-        trail, scope = self._given or _current.trail or _current.resolve(), current_scope()
+        trail, scope = _current.chosen(self._given), current_scope()
         suppressed = not trail.enabled or (scope is not None and scope.suppressing)
         site = None if suppressed else self._declared(trail)
         if site is None:

@@ -38,7 +38,6 @@ _NOTHING: Final[dict[str, Any]] = {}
 _UNREAD: Final = {CAPTURE: "unknown: the state could not be read"}
 _UNFINISHED: Final = frozenset({CANCELLED, ABANDONED})  # what was done of these is recorded: it may be all
 _LATER: Final = ("", "", "")  # stands for a target that is read again after the call
-_UNASKED: Final[Any] = object()
 _PRINCIPAL: Final = ("on_behalf_of_id", "on_behalf_of_name")
 # Without the Python function that a named tuple puts in front: a tenth of what composing costs.
 _draft: Callable[[tuple[Any, ...]], Draft] = partial(tuple.__new__, Draft)
@@ -93,37 +92,56 @@ def _given(**options: Compiled | None) -> Iterator[tuple[str, Compiled]]:
     return ((option, compiled) for option, compiled in options.items() if compiled is not None)
 
 
-def _target(call: Call, early: bool = False, value: object = _UNASKED) -> tuple[str, str, str]:  # noqa: FBT001, FBT002  (C calls it)
+def _target(call: Call, early: bool) -> tuple[str, str, str]:  # noqa: FBT001  (C calls it)
     """Return the id, the name and the type of what the call acts on, or what stands where they cannot be read.
 
     Args:
         call: The call.
         early: Whether it has not run yet. What has no id then may have one afterwards, as what is saved for the
             first time does.
-        value: What the target's reference gives, where it was read already.
     """
-    declared = call.declared
-    of_id, kind = declared.target, declared.category
+    of_id, kind = call.declared.target, call.declared.category
     if of_id is None:
         return "", kind, kind
     try:
-        if value is _UNASKED:
-            value = _NOTHING  # should it raise
-            value = of_id.read(call)
+        value = of_id.read(call)
+    except NOT_OURS:
+        raise
+    except BaseException as error:  # noqa: BLE001  (see above)
+        return _no_target(call, early, _NOTHING, error)
+    return _given_target(call, early, value)
+
+
+def _given_target(call: Call, early: bool, value: object) -> tuple[str, str, str]:  # noqa: FBT001  (C calls it)
+    """Return the target that a reference or callable gave."""
+    declared = call.declared
+    try:
         if declared.target_name is not None:
             target_id = text_id(value, "target.id")
-            return target_id, _target_name(call, declared.target_name, target_id), kind
+            return target_id, _target_name(call, declared.target_name, target_id), declared.category
         if type(value) is str and value.isascii():  # what it nearly always is
-            return value, value, kind
+            return value, value, declared.category
         target = Target.of(identified(value))
     except NOT_OURS:
         raise
     except BaseException as error:  # noqa: BLE001  (see above)
-        if early and isinstance(error, InvalidEventError) and lacks_id(identified(value)):
-            return _LATER
+        return _no_target(call, early, value, error)
+    return target.id, target.name, target.type or declared.category
+
+
+def _unread_target(call: Call, early: bool, holder: object, error: BaseException) -> tuple[str, str, str]:  # noqa: FBT001  (C calls it)
+    """Return what stands for a target where an attribute or key of an argument could not be read."""
+    of_id = call.declared.target
+    return _no_target(call, early, _NOTHING, error if of_id is None else of_id.unread(holder, error))
+
+
+def _no_target(call: Call, early: bool, value: object, error: BaseException) -> tuple[str, str, str]:  # noqa: FBT001  (as above)
+    of_id, kind = call.declared.target, call.declared.category
+    if early and isinstance(error, InvalidEventError) and lacks_id(identified(value)):
+        return _LATER
+    if of_id is not None:
         call.tell("target", of_id, error)
-        return "", kind, kind
-    return target.id, target.name, target.type or kind
+    return "", kind, kind
 
 
 def _target_name(call: Call, compiled: Compiled, default: str) -> str:
@@ -212,7 +230,7 @@ def compose(call: Call, redactor: Redactor, told: Mapping[str, MetadataValue] = 
         metadata = _watched(call, said, metadata)
     if not metadata and declared.only_changed and not told:
         return None
-    target_id, target_name, target_type = call.target or _target(call)
+    target_id, target_name, target_type = call.target or _target(call, early=False)
     around = ambient(trail, scene)
     if told or declared.states or around or said is not None:
         stated = _stated(call) if declared.states or said is not None else _NOTHING
@@ -376,6 +394,8 @@ hand_over(
     WAYS=WAYS,
     observe=observe,
     target=_target,
+    given_target=_given_target,
+    unread_target=_unread_target,
     LATER=_LATER,
     changes=_changes,
     stated=_stated,

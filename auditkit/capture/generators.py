@@ -127,7 +127,7 @@ class AuditedGeneratorFunction(AuditedFunction):
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """Return a generator that runs the function's, and records the call."""
         site: Site = self._self_site
-        trail, scope = site.given or _current.trail or _current.resolve(), current_scope()
+        trail, scope = _current.chosen(site.given), current_scope()
         if not trail.enabled or (scope is not None and scope.suppressing):
             return site.wrapped(*args, **kwargs)
         inner = site.wrapped(*args, **kwargs)  # first: arguments that it does not take are no call

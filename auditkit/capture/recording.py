@@ -106,7 +106,7 @@ def record(  # noqa: PLR0913  (the design's names; all but two by keyword)
         "occurred_at": occurred_at,
         "id": id,
     }
-    trail: Recorder = _current.trail or _current.resolve()
+    trail: Recorder = _current.chosen(None)
     receipt, written = _write(trail, action, action_type, fact)
     if trail.syncs_each and written:
         try:
@@ -130,7 +130,7 @@ async def arecord(action: str, action_type: ActionTypeName, **fact: Unpack[Fact]
     Raises:
         RecordingFailed: As `record` does.
     """
-    trail: Recorder = _current.trail or _current.resolve()
+    trail: Recorder = _current.chosen(None)
     receipt, written = _write(trail, action, action_type, fact)
     if trail.syncs_each and written:
         try:

@@ -109,6 +109,17 @@ class Compiled:
         self.kind = kind
         self.place = place
 
+    def unread(self, holder: object, error: BaseException) -> BaseException:
+        """Return what `read` raises where an argument's segment could not be read.
+
+        Args:
+            holder: The argument.
+            error: What reading raised.
+        """
+        if self.place is None or not isinstance(error, AttributeError | LookupError):
+            return error
+        return _unavailable(self.text, holder, str(self.place.segment), error)
+
 
 class Parameters:
     """Where a function's parameters are found in a call.

@@ -36,7 +36,7 @@ set_call, _reset_call = CALL.set, CALL.reset  # bound once: the hot path calls t
 
 def run(site: Site, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Call a site's function, and record the call."""
-    trail, scope = site.given or _current.trail or _current.resolve(), current_scope()
+    trail, scope = _current.chosen(site.given), current_scope()
     if not trail.enabled or (scope is not None and scope.suppressing):
         return site.wrapped(*args, **kwargs)
     call = site.begin(trail, scope, args, kwargs)
@@ -193,7 +193,7 @@ def _awaiting(site: Site) -> Callable[[tuple[Any, ...], dict[str, Any]], Corouti
     wrapped, awaits = site.wrapped, site.declared.awaits
 
     async def run(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        trail, scope = site.given or _current.trail or _current.resolve(), current_scope()
+        trail, scope = _current.chosen(site.given), current_scope()
         if not trail.enabled or (scope is not None and scope.suppressing):
             return await wrapped(*args, **kwargs)
         call = site.begin(trail, scope, args, kwargs)

@@ -29,7 +29,7 @@ def export_context(*, trail: Recorder | None = None) -> dict[str, Any]:
     Where it would be larger than 64 KiB of JSON, which is counted and logged, it goes without the metadata, and
     says nothing if that is not enough. Never raises for what is bound.
     """
-    trail = trail or _current.trail or _current.resolve()
+    trail = _current.chosen(trail)
     fields = _bound_here(trail)
     if not fits(fields):
         trail.trouble(

@@ -47,7 +47,7 @@ def restored_context(data: object, *, trail: Recorder | None = None) -> Restored
 
     Thread-safety: what it returns may be entered from many threads and tasks; each entry is a scope of its own.
     """
-    trail = trail or _current.trail or _current.resolve()
+    trail = _current.chosen(trail)
     try:
         fields = opened(data, trail.context_keys)
     except ContextRefused as refusal:

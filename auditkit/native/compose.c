@@ -151,6 +151,31 @@ id_of(State *state, Call *call, PyObject *now)
     return Py_NewRef(PyList_GET_ITEM(call->ids, 0));
 }
 
+/* Make a `draft.Draft` of its fields. */
+static PyObject *
+draft_of(State *state, PyObject *const *fields)
+{
+    enum { FIELD_COUNT = 10 };
+    PyTypeObject *type = (PyTypeObject *)state->used.draft_type;
+#if PY_VERSION_HEX >= 0x030e0000
+    /* A tuple has more than its items there, which only its own type fills in. */
+    PyObject *items = PyTuple_New(FIELD_COUNT);
+    for (Py_ssize_t at = 0; items != NULL && at < FIELD_COUNT; at++) {
+        PyTuple_SET_ITEM(items, at, Py_NewRef(fields[at]));
+    }
+    PyObject *arguments = items == NULL ? NULL : PyTuple_Pack(1, items);
+    PyObject *draft = arguments == NULL ? NULL : PyTuple_Type.tp_new(type, arguments, NULL);
+    Py_XDECREF(arguments);
+    Py_XDECREF(items);
+#else
+    PyObject *draft = type->tp_alloc(type, FIELD_COUNT);
+    for (Py_ssize_t at = 0; draft != NULL && at < FIELD_COUNT; at++) {
+        PyTuple_SET_ITEM(draft, at, Py_NewRef(fields[at]));
+    }
+#endif
+    return draft;
+}
+
 /* Return the draft of a call that returned, or None where nothing of it is to be recorded: `composition.compose`. */
 PyObject *
 compose(Site *site, Call *call, PyObject *redactor)
@@ -172,7 +197,11 @@ compose(Site *site, Call *call, PyObject *redactor)
         goto done;
     }
     target = call->target == Py_None ? target_of(site, call, Py_False) : Py_NewRef(call->target);
-    if (target == NULL || !PyTuple_Check(target) || PyTuple_GET_SIZE(target) != 3) {
+    if (target != NULL && !(PyTuple_Check(target) && PyTuple_GET_SIZE(target) == 3)) {
+        PyErr_SetString(PyExc_TypeError, "a target is its id, its name and its type");
+        goto done;
+    }
+    if (target == NULL) {
         goto done;
     }
     Py_SETREF(metadata, completed(site, call, scene, metadata));
@@ -190,23 +219,17 @@ compose(Site *site, Call *call, PyObject *redactor)
             goto done;
         }
     }
-    PyTypeObject *type = (PyTypeObject *)state->used.draft_type;
-    draft = type->tp_alloc(type, 10);
-    if (draft != NULL) {
-        PyObject *fields[] = {event_id,
-                              now,
-                              scene,
-                              site->action,
-                              site->action_type,
-                              PyTuple_GET_ITEM(target, 0),
-                              PyTuple_GET_ITEM(target, 1),
-                              PyTuple_GET_ITEM(target, 2),
-                              parent_id,
-                              metadata};
-        for (Py_ssize_t at = 0; at < 10; at++) {
-            PyTuple_SET_ITEM(draft, at, Py_NewRef(fields[at]));
-        }
-    }
+    PyObject *fields[] = {event_id,
+                          now,
+                          scene,
+                          site->action,
+                          site->action_type,
+                          PyTuple_GET_ITEM(target, 0),
+                          PyTuple_GET_ITEM(target, 1),
+                          PyTuple_GET_ITEM(target, 2),
+                          parent_id,
+                          metadata};
+    draft = draft_of(state, fields);
 done:
     Py_XDECREF(now);
     Py_XDECREF(scene);

@@ -70,8 +70,9 @@ static void
 refuse(State *state, Journal *self)
 {
     if (PyErr_ExceptionMatches(PyExc_OSError)) {
-        PyObject *error = raised_exception();
+        PyObject *error = raised_exception(), *before = begin_handling(error);
         PyObject *done = PyObject_CallMethodOneArg((PyObject *)self, state->names._refuse, error);
+        end_handling(before);
         Py_XDECREF(done);  /* it never is */
         Py_DECREF(error);
     }
@@ -83,6 +84,35 @@ catch_up(State *state, Journal *self)
 {
     int waiting = PyObject_IsTrue(self->_interrupting);
     return waiting <= 0 ? waiting : tell((PyObject *)self, state->names._catch_up);
+}
+
+/* Let go of the lock. */
+static int
+let_go(State *state, Journal *self)
+{
+    return tell(self->_lock, state->names.release);
+}
+
+/* Do what has to be done whatever became of an append; give its position, or raise what it raised. */
+static PyObject *
+finally(PyObject *position, int (*what)(State *, Journal *), State *state, Journal *self)
+{
+    if (position != NULL) {
+        if (what(state, self) < 0) {
+            Py_CLEAR(position);
+        }
+        return position;
+    }
+    PyObject *error = raised_exception(), *before = begin_handling(error);
+    int result = what(state, self);
+    end_handling(before);
+    if (result < 0) {
+        Py_DECREF(error);  /* the new one is raised in its context */
+    }
+    else {
+        raise_again(error);
+    }
+    return NULL;
 }
 
 /* Write a body down; the journal's lock is held. */
@@ -102,19 +132,11 @@ write_down(State *state, Journal *self, PyObject *body)
     else if (count(state, self) < 0) {
         Py_CLEAR(position);
     }
-    PyObject *error = position == NULL ? raised_exception() : NULL;
     Py_SETREF(self->_busy, Py_NewRef(Py_False));
-    if (catch_up(state, self) < 0) {
-        Py_CLEAR(position);
-        Py_CLEAR(error);
-    }
-    if (error != NULL) {
-        raise_again(error);
-    }
-    return position;
+    return finally(position, catch_up, state, self);
 }
 
-/* Wake who waits for the journal to grow. */
+/* Wake who waits for the journal to grow; never while its lock is held. */
 static int
 wake(State *state, Journal *self)
 {
@@ -144,21 +166,12 @@ append(State *state, Journal *self, PyObject *draft)
         Py_DECREF(body);
         return PyObject_CallFunctionObjArgs(state->used.append, (PyObject *)self, draft, NULL);
     }
-    PyObject *position = NULL, *lock = Py_NewRef(self->_lock);
-    if (usual > 0 && tell(lock, state->names.acquire) == 0) {
-        position = write_down(state, self, body);
-        PyObject *error = position == NULL ? raised_exception() : NULL;
-        if (tell(lock, state->names.release) < 0) {
-            Py_CLEAR(position);
-            Py_CLEAR(error);
-        }
-        if (error != NULL) {
-            raise_again(error);
-        }
+    PyObject *position = NULL;
+    if (usual > 0 && tell(self->_lock, state->names.acquire) == 0) {
+        position = finally(write_down(state, self, body), let_go, state, self);
     }
-    Py_DECREF(lock);
     Py_XDECREF(body);
-    if (position != NULL && wake(state, self) < 0) {
+    if (position != NULL && position != state->used.NOWHERE && wake(state, self) < 0) {
         Py_CLEAR(position);
     }
     return position;

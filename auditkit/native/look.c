@@ -73,15 +73,11 @@ read_columns(State *state, PyObject *way, PyObject *object, Columns *columns)
     return PyDict_CheckExact(object) ? read_held(state, object, columns) : NOT_PLAIN;
 }
 
-/* Read an object's columns and the plan that says how. */
+/* Read an object's columns as a plan says. */
 static int
-read_object(State *state, PyObject *object, PyObject **plan, Columns *columns)
+read_object(State *state, PyObject *plan, PyObject *object, Columns *columns)
 {
-    *plan = looked_up(state->used.PLANS, (PyObject *)Py_TYPE(object));
-    if (*plan == NULL) {
-        return contained(state);
-    }
-    PyObject *way = PyObject_GetAttr(*plan, state->names.columns);
+    PyObject *way = PyObject_GetAttr(plan, state->names.columns);
     int result = way == NULL ? FAILED : way == Py_None ? NOT_PLAIN : read_columns(state, way, object, columns);
     Py_XDECREF(way);
     return result;
@@ -91,9 +87,12 @@ read_object(State *state, PyObject *object, PyObject **plan, Columns *columns)
 int
 looked(State *state, PyObject *object, PyObject **seen)
 {
-    PyObject *plan;
+    PyObject *plan = looked_up(state->used.PLANS, (PyObject *)Py_TYPE(object));
+    if (plan == NULL) {
+        return contained(state);
+    }
     Columns columns = {NULL, NULL};
-    int result = read_object(state, object, &plan, &columns);
+    int result = read_object(state, plan, object, &columns);
     if (result == DONE) {
         for (Py_ssize_t at = 0; result == DONE && at < PyTuple_GET_SIZE(columns.values); at++) {
             result = is_unchanging(PyTuple_GET_ITEM(columns.values, at)) ? DONE : NOT_PLAIN;
@@ -103,7 +102,7 @@ looked(State *state, PyObject *object, PyObject **seen)
         }
     }
     drop(&columns);
-    Py_XDECREF(plan);
+    Py_DECREF(plan);
     return result;
 }
 
@@ -215,19 +214,18 @@ changed(State *state, PyObject *seen, PyObject *object, PyObject **changes)
         return NOT_PLAIN;
     }
     PyObject *plan = looked_up(state->used.PLANS, (PyObject *)Py_TYPE(object));
-    int is_same = plan == PyTuple_GET_ITEM(seen, 2);
-    Py_XDECREF(plan);
-    if (!is_same) {  /* first: to read another class so might run its code */
-        return plan == NULL ? contained(state) : NOT_PLAIN;
+    if (plan == NULL) {
+        return contained(state);
     }
     Columns columns = {NULL, NULL};
-    int result = read_object(state, object, &plan, &columns);
+    /* First, whether it is the same: to read another class so might run its code. */
+    int result = plan == PyTuple_GET_ITEM(seen, 2) ? read_object(state, plan, object, &columns) : NOT_PLAIN;
     if (result == DONE) {
         int all_names = is_true(plan, state->names.private);
         result = all_names < 0 ? FAILED : compared(state, seen, &columns, all_names, changes);
     }
     drop(&columns);
-    Py_XDECREF(plan);
+    Py_DECREF(plan);
     if (result != DONE) {
         Py_CLEAR(*changes);
     }

@@ -23,7 +23,7 @@
     each(CALL) each(SCOPE) each(_current) each(call_class)                     /* where the process's state is */      \
     each(WAYS) each(PLANS) each(HeldColumns) each(SlotColumns)                 /* how values are read */               \
     each(names) each(small) each(most) each(NOT_OURS)                                                                  \
-    each(observe) each(target) each(LATER) each(changes) each(stated) each(merged) each(ambient)                       \
+    each(observe) each(target) each(given_target) each(unread_target) each(LATER) each(changes) each(stated) each(merged) each(ambient)                       \
     each(compose) each(draft_type) each(new_id) each(id_at)                            /* how an event is made */              \
     each(failed) each(finishing) each(coroutine_type)                          /* how a call ends otherwise */         \
     each(encode) each(encode_scene) each(value_text)                           /* how JSON is made otherwise */
@@ -172,6 +172,8 @@ int is_ready_to_write(State *state);
 /* errors.c */
 PyObject *raised_exception(void);
 void raise_again(PyObject *error);
+PyObject *begin_handling(PyObject *error);
+void end_handling(PyObject *before);
 
 /* ids.c */
 PyObject *id_at(State *state, PyObject *ids, PyObject *now_ns);
@@ -192,6 +194,7 @@ PyObject *clean(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
 
 /* call.c */
 int is_call(State *state, PyObject *object);
+int is_made(Site *site);
 void release(State *state, Call *call);
 
 /* reference.c */

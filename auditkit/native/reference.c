@@ -37,36 +37,70 @@ argument_of(PyObject *place, Call *call, PyObject **value)
     return DONE;
 }
 
-/* Read what a reference refers to; where that raises, Python reads it again, and tells of it. */
-static int
-read_reference(State *state, PyObject *place, Call *call, PyObject **value)
+/* Leave it to Python to read the target of a call. */
+static PyObject *
+ask_for_target(State *state, Call *call, PyObject *is_early)
 {
-    PyObject *argument;
-    int result = argument_of(place, call, &argument);
-    if (result != DONE) {
-        return result;
-    }
-    PyObject *segment = PyTuple_GET_ITEM(place, SEGMENT);
-    if (segment == Py_None) {
-        *value = argument;
-        return DONE;
-    }
-    *value = NULL;
-    PyObject *way = looked_up(state->used.WAYS, (PyObject *)Py_TYPE(argument));
-    int is_known = way != NULL && (way == state->getattr || PyDict_CheckExact(argument));
-    if (is_known) {
-        *value = PyDict_CheckExact(argument) ? PyObject_GetItem(argument, segment) : PyObject_GetAttr(argument, segment);
-    }
-    Py_XDECREF(way);
-    Py_DECREF(argument);
-    return *value != NULL ? DONE : PyErr_Occurred() ? contained(state) : NOT_PLAIN;
+    PyObject *arguments[] = {(PyObject *)call, is_early};
+    return PyObject_Vectorcall(state->used.target, arguments, 2, NULL);
 }
 
+/* Leave it to Python to make a target of a value. */
 static PyObject *
-ask_for_target(State *state, Call *call, PyObject *value, PyObject *is_early)
+given_target(State *state, Call *call, PyObject *is_early, PyObject *value)
 {
     PyObject *arguments[] = {(PyObject *)call, is_early, value};
-    return PyObject_Vectorcall(state->used.target, arguments, value == NULL ? 2 : 3, NULL);
+    return PyObject_Vectorcall(state->used.given_target, arguments, 3, NULL);
+}
+
+/* Tell Python that reading an argument's attribute or key raised: it is not read again, for that may do something. */
+static PyObject *
+unread_target(State *state, Call *call, PyObject *is_early, PyObject *argument)
+{
+    if (PyErr_ExceptionMatches(state->used.NOT_OURS)) {
+        return NULL;
+    }
+    PyObject *error = raised_exception();
+    PyObject *arguments[] = {(PyObject *)call, is_early, argument, error};
+    PyObject *target = PyObject_Vectorcall(state->used.unread_target, arguments, 4, NULL);
+    Py_DECREF(error);
+    return target;
+}
+
+/* Whether an attribute or key of an argument is read as Python itself would read it. */
+static int
+is_read_plainly(State *state, PyObject *argument)
+{
+    if (PyDict_CheckExact(argument)) {
+        return DONE;
+    }
+    PyObject *way = looked_up(state->used.WAYS, (PyObject *)Py_TYPE(argument));
+    int result = way == NULL ? contained(state) : way == state->getattr ? DONE : NOT_PLAIN;
+    Py_XDECREF(way);
+    return result;
+}
+
+/* Return the target that an argument gives, or its attribute or key. */
+static PyObject *
+target_in(Site *site, Call *call, PyObject *is_early, PyObject *argument)
+{
+    State *state = site->state;
+    PyObject *segment = PyTuple_GET_ITEM(site->target, SEGMENT), *value = Py_NewRef(argument), *target;
+    if (segment != Py_None) {
+        int result = is_read_plainly(state, argument);
+        Py_DECREF(value);
+        if (result != DONE) {
+            return result == FAILED ? NULL : ask_for_target(state, call, is_early);
+        }
+        value = PyDict_CheckExact(argument) ? PyObject_GetItem(argument, segment) : PyObject_GetAttr(argument, segment);
+        if (value == NULL) {
+            return unread_target(state, call, is_early, argument);
+        }
+    }
+    target = is_plain_text(value) ? PyTuple_Pack(3, value, value, site->category)
+                                  : given_target(state, call, is_early, value);
+    Py_DECREF(value);
+    return target;
 }
 
 /* Return the id, the name and the type of what the call acts on: `composition._target`. */
@@ -77,18 +111,12 @@ target_of(Site *site, Call *call, PyObject *is_early)
     if (!site->has_target) {
         return PyTuple_Pack(3, state->no_text, site->category, site->category);
     }
-    PyObject *value = NULL, *target;
-    int result = site->names_target ? NOT_PLAIN : read_reference(state, site->target, call, &value);
-    if (result == FAILED) {
-        return NULL;
+    PyObject *argument, *target;
+    int result = site->names_target ? NOT_PLAIN : argument_of(site->target, call, &argument);
+    if (result != DONE) {
+        return result == FAILED ? NULL : ask_for_target(state, call, is_early);
     }
-    if (result == DONE && is_plain_text(value)) {
-        target = PyTuple_Pack(3, value, value, site->category);
-    }
-    else {
-        target = ask_for_target(state, call, value, is_early);
-    }
-    Py_XDECREF(value);
+    target = target_in(site, call, is_early, argument);
+    Py_DECREF(argument);
     return target;
 }
-

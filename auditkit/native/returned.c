@@ -68,8 +68,9 @@ could_not(Site *site, Call *call)
     if (!PyErr_ExceptionMatches(PyExc_Exception)) {
         return -1;
     }
-    PyObject *error = raised_exception();
+    PyObject *error = raised_exception(), *before = begin_handling(error);
     int result = tell(site, site->state->names._could_not, call, error);
+    end_handling(before);
     Py_DECREF(error);
     return result;
 }
@@ -86,7 +87,7 @@ returned(Site *site, Call *call)
     if (result < 0 && could_not(site, call) < 0) {
         return -1;
     }
-    if (call->trouble != state->no_text && tell(site, state->names._complain, call, NULL) < 0) {
+    if (PyObject_IsTrue(call->trouble) && tell(site, state->names._complain, call, NULL) < 0) {
         return -1;
     }
     release(state, call);

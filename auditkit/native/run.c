@@ -40,12 +40,14 @@ call_wrapped(Site *site, PyObject *args, PyObject *kwargs)
 static void
 end_raised(Site *site, Call *call, PyObject *token)
 {
-    PyObject *error = raised_exception(), *handled = PyErr_GetHandledException();
-    PyErr_SetHandledException(error);
+    PyObject *error = raised_exception();
+    if (error == NULL) {  /* what was called broke its promise, and the interpreter will say so */
+        return;
+    }
+    PyObject *before = begin_handling(error);
     PyObject *done =
         PyObject_CallFunctionObjArgs(site->state->used.failed, (PyObject *)site, (PyObject *)call, token, error, NULL);
-    PyErr_SetHandledException(handled);
-    Py_XDECREF(handled);
+    end_handling(before);
     if (done == NULL) {  /* the end of the process, as a rule; it goes before */
         Py_DECREF(error);
         return;
@@ -83,7 +85,10 @@ static PyObject *
 recorded(Site *site, PyObject *trail, PyObject *scope, PyObject *args, PyObject *kwargs)
 {
     State *state = site->state;
-    Call *call = (Call *)begin(site, trail, scope, args, kwargs);
+    /* The call has names of its own: what is called may change those that it is given. */
+    PyObject *names = PyDict_GET_SIZE(kwargs) ? PyDict_Copy(kwargs) : Py_NewRef(kwargs);
+    Call *call = names == NULL ? NULL : (Call *)begin(site, trail, scope, args, names);
+    Py_XDECREF(names);
     if (call == NULL) {
         return NULL;
     }
@@ -130,12 +135,12 @@ static PyObject *
 call(PyObject *self, PyObject *args, PyObject *kwargs)
 {
     PyObject *module = PyType_GetModuleByDef(Py_TYPE(self), &module_definition);
-    if (module == NULL) {
+    if (module == NULL || (kwargs != NULL && !PyArg_ValidateKeywordArguments(kwargs))) {
         return NULL;
     }
     State *state = state_of(module);
     PyObject *site = PyObject_GetAttr(self, state->names._self_site), *result = NULL;
-    if (site != NULL && !PyObject_TypeCheck(site, state->site_type)) {
+    if (site != NULL && !(PyObject_TypeCheck(site, state->site_type) && is_made((Site *)site))) {
         PyErr_SetString(PyExc_TypeError, "what is called has no site");
     }
     else if (site != NULL) {

@@ -33,8 +33,9 @@ line_of(PyObject *digits, PyObject *body)
 static void
 stumble(State *state, PyObject *self, PyObject *line, PyObject *after)
 {
-    PyObject *error = raised_exception();
+    PyObject *error = raised_exception(), *before = begin_handling(error);
     PyObject *done = PyObject_CallMethodObjArgs(self, state->names._stumble, error, line, after, NULL);
+    end_handling(before);
     if (done != NULL) {
         Py_DECREF(done);
         raise_again(Py_NewRef(error));

@@ -111,7 +111,8 @@ init(Site *self, PyObject *args, PyObject *kwargs)
     return read_declaration(self);
 }
 
-static int
+/* Whether a site was initialised: everything of it is there. */
+int
 is_made(Site *self)
 {
 #define IS_THERE(name) &&self->name != NULL

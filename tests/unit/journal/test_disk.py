@@ -599,3 +599,88 @@ def test_sync_that_fails_while_closing_leaves_an_orphan(audit: Path) -> None:
     journal.rest()
 
     assert (written, []) == (deliver_all(feed), segments(audit))
+
+
+def test_nobody_is_woken_while_the_lock_is_held(audit: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is recorded inside of an append wakes nobody: who wakes waits for a lock, whose holder may wait for this one."""
+    journal = open_journal(audit)
+    write(journal, 1)
+    busy: list[object] = []
+    monkeypatch.setattr(type(journal._growth), "tell", lambda _: busy.append(journal._busy))
+    inner = [draft()]
+    further = journal._write
+
+    def interrupted(body: bytes) -> tuple[str, int]:
+        if inner:
+            journal.append(inner.pop())
+        return further(body)
+
+    monkeypatch.setattr(journal, "_write", interrupted)
+    assert journal._segment is not None
+    journal._segment._limit = 0  # so that the journal's own code writes it, and is interrupted there
+    journal._growth.waiting = 1
+    write(journal, 1)
+
+    assert [False] == busy
+
+
+@pytest.mark.parametrize(
+    ("error", "context"),
+    [
+        (OSError(errno.ENOSPC, "full"), [JournalFull, OSError, LookupError]),
+        (OSError(errno.EIO, "broken"), [JournalUnavailable, OSError, LookupError]),
+        (KeyboardInterrupt(), [KeyboardInterrupt, LookupError]),
+    ],
+    ids=repr,
+)
+def test_refusal_tells_what_was_behind_it(
+    audit: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException, context: list[type]
+) -> None:
+    """What an append raises has the system's own error as its context, and what the caller handled as that one's."""
+    journal = open_journal(audit)
+    write(journal, 1)
+
+    def fail(*_: object) -> int:
+        patch.undo()
+        raise error
+
+    def write_while_handling() -> None:
+        try:
+            raise LookupError
+        except LookupError:
+            write(journal, 1)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "pwrite", fail)
+        with pytest.raises(context[0]) as caught:
+            write_while_handling()
+
+    assert context == contexts(caught.value)
+
+
+def contexts(error: BaseException | None) -> list[type]:
+    """Return the types of an exception and of those in whose context it was raised."""
+    return [] if error is None else [type(error), *contexts(error.__context__)]
+
+
+def test_failure_to_catch_up_tells_of_the_first_failure(audit: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where what came inside of a failed append cannot be written either, the first failure is the second's context."""
+    journal = open_journal(audit)
+    write(journal, 1)
+    whole = files.pwrite
+    calls: list[int] = []
+
+    def counted(fd: int, data: bytes, at: int) -> int:
+        calls.append(1)
+        if len(calls) == 1:
+            journal.append(draft())  # as a signal handler does
+            raise KeyboardInterrupt
+        if len(calls) == 2:  # the line that may be there already, made sure of
+            return whole(fd, data, at)
+        raise SystemExit
+
+    monkeypatch.setattr(files, "pwrite", counted)
+    with pytest.raises(SystemExit) as caught:
+        write(journal, 1)
+
+    assert KeyboardInterrupt in contexts(caught.value)

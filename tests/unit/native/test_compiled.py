@@ -77,7 +77,15 @@ MISUSES: dict[str, Callable[[Any], Any]] = {
     "is_clean, of one thing": lambda _: in_c().is_clean({}),
     "changes_since, of one thing": lambda _: in_c().changes_since(()),
     "a call of what has no site": lambda _: in_c().Called()(),
+    "a call of what has a site that was not made": lambda _: bare()(),
 }
+
+
+def bare() -> Any:
+    """Return an audited function whose site is nothing yet."""
+    function: Any = audited("tweet.read", "R")(lambda: None)
+    function._self_site = Site.__new__(Site)
+    return function
 
 
 def in_c() -> Any:
