@@ -382,7 +382,7 @@ class audit_context:  # noqa: N801  (used like a function, as contextlib.suppres
         inherit: bool = True,
     ) -> None:
         """Keep what was given; nothing is asked or bound before the scope is entered."""
-        self._given = {
+        fields = {
             "group": group,
             "actor": actor,
             "location": location,
@@ -390,6 +390,7 @@ class audit_context:  # noqa: N801  (used like a function, as contextlib.suppres
             "metadata": metadata,
             "correlation_id": correlation_id,
         }
+        self._given = {name: given for name, given in fields.items() if given is not None}
         self._on_commit = _callback(on_commit)
         self._inherit = inherit
 

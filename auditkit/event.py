@@ -76,6 +76,8 @@ def text_id(value: object, field_name: str) -> str:
     Raises:
         InvalidEventError: It is none of these.
     """
+    if type(value) is str:  # what it nearly always is: whoever says who acts says it for each request
+        return whole_text(value)
     if isinstance(value, Enum):
         value = value.value
     if isinstance(value, str):
@@ -92,6 +94,8 @@ def text_id(value: object, field_name: str) -> str:
 
 def _pair(value: object, field_name: str) -> tuple[object, object]:
     """Split what stands for an actor or a target into its id and its name (None when it has none)."""
+    if type(value) is tuple and len(value) == 2:  # noqa: PLR2004  (a pair, as most give it)
+        return value
     if isinstance(value, Mapping):
         if "id" not in value:
             keys = ", ".join(sorted(map(describe, value)))
@@ -158,7 +162,7 @@ class Actor(FrozenValue):
         """Return the actor that an id, an ``(id, name)`` pair, a mapping or an object with ``pk`` or ``id`` names."""
         if isinstance(value, Actor):
             return value
-        kind = value.get("type", "user") if isinstance(value, Mapping) else "user"
+        kind = value.get("type", "user") if type(value) is not tuple and isinstance(value, Mapping) else "user"
         actor_id, name = _pair(value, "actor")
         return cls(actor_id, name, kind)  # type: ignore[arg-type]  # __init__ judges them
 
@@ -203,7 +207,7 @@ class Target(FrozenValue):
 
 
 def _text(name: str, value: object, *, empty: bool = False) -> str:
-    if isinstance(value, Enum):
+    if type(value) is not str and isinstance(value, Enum):
         value = value.value
     if not isinstance(value, str):
         raise InvalidEventError(name, describe(value), "a str")
