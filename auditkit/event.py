@@ -29,6 +29,7 @@ _ACTION = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+")
 _ID = re.compile(r"[\x21-\x7e]{1,255}")
 _SHOWN = 80  # characters of a refused value that its message repeats
 _INT_LIMIT = 2**63
+_PAIR = 2  # an id and a name
 
 
 class ActionType(StrEnum):
@@ -94,7 +95,7 @@ def text_id(value: object, field_name: str) -> str:
 
 def _pair(value: object, field_name: str) -> tuple[object, object]:
     """Split what stands for an actor or a target into its id and its name (None when it has none)."""
-    if type(value) is tuple and len(value) == 2:  # noqa: PLR2004  (a pair, as most give it)
+    if type(value) is tuple and len(value) == _PAIR:  # as most give it
         return value
     if isinstance(value, Mapping):
         if "id" not in value:
@@ -104,7 +105,7 @@ def _pair(value: object, field_name: str) -> tuple[object, object]:
     if isinstance(value, str | int | Enum) or isinstance(value, loaded_class("uuid", "UUID")):  # noqa: SIM101  (texts)
         return value, None
     if isinstance(value, Sequence) and not isinstance(value, bytes) and not hasattr(value, "_fields"):
-        if len(value) != 2:  # noqa: PLR2004  (a pair)
+        if len(value) != _PAIR:
             raise InvalidEventError(field_name, f"a sequence of {len(value)}", "an (id, name) pair")
         return value[0], value[1]
     for attribute in ("pk", "id"):

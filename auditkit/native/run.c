@@ -40,10 +40,10 @@ call_wrapped(Site *site, PyObject *args, PyObject *kwargs)
 static void
 end_raised(Site *site, Call *call, PyObject *token)
 {
-    PyObject *error = raised_exception();
-    if (error == NULL) {  /* what was called broke its promise, and the interpreter will say so */
-        return;
+    if (!PyErr_Occurred()) {  /* what was called broke its promise; the interpreter itself says it so */
+        PyErr_Format(PyExc_SystemError, "%R returned NULL without setting an exception", site->wrapped);
     }
+    PyObject *error = raised_exception();
     PyObject *before = begin_handling(error);
     PyObject *done =
         PyObject_CallFunctionObjArgs(site->state->used.failed, (PyObject *)site, (PyObject *)call, token, error, NULL);

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import wrapt
 
-from auditkit import audited, ref
+from auditkit import audited, current_entry, ref
 from tests.unit.capture.builders import Refused, only, troubles
 
 if TYPE_CHECKING:
@@ -161,6 +161,7 @@ def test_function_in_c_that_breaks_its_promise_is_told_by_python(memory: MemoryT
         make()
 
     assert [] == memory.events
+    assert not current_entry()
 
 
 APPLICATION = """
