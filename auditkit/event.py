@@ -95,8 +95,6 @@ def text_id(value: object, field_name: str) -> str:
 
 def _pair(value: object, field_name: str) -> tuple[object, object]:
     """Split what stands for an actor or a target into its id and its name (None when it has none)."""
-    if type(value) is tuple and len(value) == _PAIR:  # as most give it
-        return value
     if isinstance(value, Mapping):
         if "id" not in value:
             keys = ", ".join(sorted(map(describe, value)))
@@ -163,7 +161,9 @@ class Actor(FrozenValue):
         """Return the actor that an id, an ``(id, name)`` pair, a mapping or an object with ``pk`` or ``id`` names."""
         if isinstance(value, Actor):
             return value
-        kind = value.get("type", "user") if type(value) is not tuple and isinstance(value, Mapping) else "user"
+        if type(value) is tuple and len(value) == _PAIR:  # as most give it
+            return cls(*value)
+        kind = value.get("type", "user") if isinstance(value, Mapping) else "user"
         actor_id, name = _pair(value, "actor")
         return cls(actor_id, name, kind)  # type: ignore[arg-type]  # __init__ judges them
 

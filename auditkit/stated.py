@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from auditkit.encoding import nanoseconds_of, wire_time
 from auditkit.event import whole_text
+from auditkit.native import in_c
 
 if TYPE_CHECKING:
     from auditkit.event import Event
@@ -39,6 +40,7 @@ _FORM = re.compile(
 )
 
 
+@in_c("read_stated", otherwise="read_stated")
 def read_stated(body: bytes) -> Stated | None:
     """Return what a body of the form that `encode` gives says of its event, at a quarter of what `decode` takes.
 

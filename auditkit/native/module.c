@@ -17,6 +17,7 @@ typedef struct {
 
 static const Used by_calls[] = {USED_BY_CALLS(AS_USED){NULL, 0}};
 static const Used by_journals[] = {USED_BY_JOURNALS(AS_USED){NULL, 0}};
+static const Used by_ledgers[] = {USED_BY_LEDGERS(AS_USED){NULL, 0}};
 
 static PyObject **
 field_of(State *state, const Used *used)
@@ -47,7 +48,7 @@ use(PyObject *module, PyObject *args, PyObject *kwargs)
     }
     while (kwargs != NULL && PyDict_Next(kwargs, &at, &name, &value)) {
         const Used *used = named(by_calls, name);
-        if (used == NULL && (used = named(by_journals, name)) == NULL) {
+        if (used == NULL && (used = named(by_journals, name)) == NULL && (used = named(by_ledgers, name)) == NULL) {
             PyErr_Format(PyExc_TypeError, "use knows no %R", name);
             return NULL;
         }
@@ -84,6 +85,7 @@ is_ready_to_write(State *state)
 static PyMethodDef methods[] = {
     {"use", (PyCFunction)(void (*)(void))use, METH_VARARGS | METH_KEYWORDS, "Take what is needed of Python modules."},
     {"encode", (PyCFunction)encode, METH_O, "Return a draft as one line of ASCII JSON."},
+    {"read_stated", (PyCFunction)read_stated, METH_O, "Return what a recorded body says of its event."},
     {"look", (PyCFunction)look, METH_O, "Return what was seen of a state, or None where it is not plain."},
     {"changes_since", (PyCFunction)(void (*)(void))changes_since, METH_FASTCALL,
      "Return what changed of a state since it was seen, or None where it is not plain."},

@@ -29,6 +29,7 @@
     each(encode) each(encode_scene) each(value_text)                           /* how JSON is made otherwise */
 #define USED_BY_JOURNALS(each)                                                                                         \
     each(sha256) each(files) each(append) each(guarded) each(longest) each(NOWHERE)
+#define USED_BY_LEDGERS(each) each(read_stated)
 
 /* The attributes that are read, and the methods that are called. */
 #define NAMES(each)                                                                                                    \
@@ -53,6 +54,7 @@ typedef struct {
     struct {
         USED_BY_CALLS(AS_FIELD)
         USED_BY_JOURNALS(AS_FIELD)
+        USED_BY_LEDGERS(AS_FIELD)
     } used;
     struct {
         NAMES(AS_FIELD)
@@ -181,6 +183,9 @@ PyObject *id_at(State *state, PyObject *ids, PyObject *now_ns);
 /* json.c */
 PyObject *encoded(State *state, PyObject *draft);
 PyObject *encode(PyObject *module, PyObject *draft);
+
+/* stated.c */
+PyObject *read_stated(PyObject *module, PyObject *body);
 
 /* look.c */
 int looked(State *state, PyObject *object, PyObject **seen);

@@ -16,6 +16,7 @@ from auditkit.encoding import encode
 from auditkit.journal.frames import Chain
 from auditkit.redaction import Redactor
 from auditkit.snapshot import look, snapshot
+from auditkit.stated import read_stated
 from auditkit.testing import DrivenClock
 from tests.pure import pure
 from tests.unit.test_encoding import EVENTS
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 in_python: Any = pure("auditkit.encoding")
 looks: Any = pure("auditkit.snapshot.look")
 frames: Any = pure("auditkit.journal.frames")
+stated: Any = pure("auditkit.stated")
 
 redaction: Any = pure("auditkit.redaction")
 
@@ -237,6 +239,46 @@ def judge(compiled: ModuleType, text: str) -> None:
     doubtful = redaction._may_be_secret(text) or not text.isascii()
 
     assert compiled.is_clean(REDACTOR._decisions, metadata) is not doubtful
+
+
+@given(EVENTS, st.data())
+def test_bodies_state_alike(event: Any, data: st.DataObject) -> None:
+    """Whatever becomes of a body, C reads of it what Python reads, or nothing where Python reads nothing."""
+    body = bytearray(encode(in_python.draft_of(event)))
+    for _ in range(data.draw(st.integers(0, 2))):
+        start = data.draw(st.integers(0, len(body) - 1))
+        stop = start + data.draw(st.integers(0, 3))
+        body[start:stop] = data.draw(
+            st.sampled_from(['"', "\\", "{", "}", ",", "0", "9", "-", "\0", "\x80", "e", ""])
+        ).encode()
+
+    assert stated.read_stated(bytes(body)) == read_stated(bytes(body))
+
+
+@pytest.mark.parametrize("kind", [*"CRUDX\0"])
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "2024-02-29T23:59:59.999999Z",
+        "2023-02-29T00:00:00.000000Z",
+        "0000-01-01T00:00:00.000000Z",
+        "2024-13-01T00:00:00.000000Z",
+        "2024-00-01T00:00:00.000000Z",
+        "2024-04-31T00:00:00.000000Z",
+        "2100-02-29T00:00:00.000000Z",
+        "2000-02-29T00:00:00.000000Z",
+        "2024-01-01T24:00:00.000000Z",
+        "2024-01-01T00:60:00.000000Z",
+        "2024-01-01T00:00:60.000000Z",
+        "2024-01-01T00:00:00.00000Z",
+    ],
+)
+def test_kinds_and_moments_are_judged_alike(kind: str, moment: str) -> None:
+    """Kinds and moments that there are not C leaves to Python, which says so."""
+    body = encode(drafted()).replace(b"1970-01-01T00:00:00.000000Z", moment.encode())
+    body = body.replace(b'"action_type":"U"', f'"action_type":"{kind}"'.encode())
+
+    assert stated.read_stated(body) == read_stated(body)
 
 
 @given(st.none() | st.binary(min_size=1, max_size=100), st.binary(max_size=80), st.binary(max_size=300))
