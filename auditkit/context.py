@@ -27,6 +27,7 @@ from auditkit.event import NO_METADATA, Actor, check_metadata, describe, describ
 from auditkit.frozen import FrozenValue, frozen_value
 from auditkit.kinds import is_kind
 from auditkit.loaded import loaded_class
+from auditkit.native import in_c
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Mapping
@@ -132,7 +133,12 @@ class _Lazy:
 _ASKING: ContextVar[tuple[_Lazy, ...]] = ContextVar("auditkit_asking", default=())
 
 
-class _Stack:
+@in_c("Stack")
+class _StackFields:
+    __slots__ = ("generation",)
+
+
+class _Stack(_StackFields):
     """What all scopes of one stack share.
 
     Attributes:
@@ -140,7 +146,7 @@ class _Stack:
             slower would set it back to what a kept scene has.
     """
 
-    __slots__ = ("_correlation_ids", "generation")
+    __slots__ = ("_correlation_ids",)
 
     def __init__(self) -> None:
         self.generation = object()
@@ -153,14 +159,19 @@ class _Stack:
         return self._correlation_ids[0]
 
 
-class Scope:
+@in_c("Scope")
+class _ScopeFields:
+    __slots__ = ("_made", "on_commit", "stack", "suppressing")
+
+
+class Scope(_ScopeFields):
     """What one ``audit_context`` said. Shared by the tasks and threads that inherit it.
 
     Attributes:
         on_commit: Who holds events of successful actions back until their transaction commits, if anybody does.
     """
 
-    __slots__ = ("_made", "_metadata", "_values", "entry", "on_commit", "parent", "stack", "suppressing")
+    __slots__ = ("_metadata", "_values", "entry", "parent")
 
     def __init__(
         self,

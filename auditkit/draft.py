@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from auditkit.event import ActionType, Actor, Event, instant_of
+from auditkit.native import in_c
 
 if TYPE_CHECKING:
     from collections.abc import Container
@@ -42,7 +43,12 @@ class Defaults(NamedTuple):
 _FIELDS = ("group", "actor", "location")
 
 
-class Scene:
+@in_c("Scene")
+class _SceneFields:
+    __slots__ = ("encoded", "metadata", "missing")
+
+
+class Scene(_SceneFields):
     """Who acts and from where, resolved and complete: one object for all events of an unchanged scope.
 
     Attributes:
@@ -51,9 +57,7 @@ class Scene:
         encoded: The JSON of the scene's fields, made once by the encoder and kept here.
     """
 
-    __slots__ = (
-        "actor_id", "actor_name", "actor_type", "correlation_id", "encoded", "group", "location", "metadata", "missing",
-    )  # fmt: skip
+    __slots__ = ("actor_id", "actor_name", "actor_type", "correlation_id", "group", "location")
 
     def __init__(  # noqa: PLR0913  (the fields of a scene)
         self,

@@ -2,32 +2,28 @@
 
 #include "native.h"
 
-#define TYPE Call
-#define FIELDS CALL_FIELDS
-#include "fields.h"
+DEFINE_FIELDS(Call, CALL_FIELDS)
 
 static PyType_Slot slots[] = {
     {Py_tp_doc, "The fields of an audited call; capture/call.py says what each of them is."},
-    FIELD_SLOTS,
+    FIELD_SLOTS(Call),
     {0, NULL},
 };
 
 PyTypeObject *
 make_call_type(PyObject *module)
 {
-    return MAKE_TYPE(module, "Call", slots);
+    return MAKE_TYPE(module, Call, slots);
 }
 
 /* Whether an object is a call that was begun: one whose fields are all there. */
 int
-is_call(State *state, PyObject *object)
+is_call(State *state, PyObject *self)
 {
-    if (!PyObject_TypeCheck(object, state->call_type)) {
+    if (!PyObject_TypeCheck(self, state->call_type)) {
         return 0;
     }
-    Call *call = (Call *)object;
-#define IS_THERE(name) &&call->name != NULL
-    return 1 CALL_FIELDS(IS_THERE);
+    return HAS_ALL(CALL_FIELDS, Call);
 }
 
 /* Let go of what belongs to the application: `Call.release`. */

@@ -4,16 +4,12 @@
 
 enum { DIGITS = 64, DIGEST = 32 };
 
-#define CHAIN_FIELDS(each) each(key_id) each(_keyed)
-#define TYPE Chain
-#define FIELDS CHAIN_FIELDS
-
 typedef struct {
     PyObject_HEAD
-    CHAIN_FIELDS(AS_FIELD)
+    CHAIN_FIELDS(AS_OBJECT, Chain)
 } Chain;
 
-#include "fields.h"
+DEFINE_FIELDS(Chain, CHAIN_FIELDS)
 
 /* Return a hash that goes on where another one is, with more data. */
 static PyObject *
@@ -101,7 +97,7 @@ method_link(PyObject *self, PyTypeObject *type, PyObject *const *arguments, Py_s
     if (!is_ready_to_write(state)) {
         return NULL;
     }
-    if (count != 2 || names != NULL ) {
+    if (count != 2 || names != NULL) {
         PyErr_SetString(PyExc_TypeError, "link takes the digits of the line before, and a body");
         return NULL;
     }
@@ -117,12 +113,12 @@ static PyMethodDef methods[] = {
 static PyType_Slot slots[] = {
     {Py_tp_doc, "What links lines; journal/frames.py makes it."},
     {Py_tp_methods, methods},
-    FIELD_SLOTS,
+    FIELD_SLOTS(Chain),
     {0, NULL},
 };
 
 PyTypeObject *
 make_chain_type(PyObject *module)
 {
-    return MAKE_TYPE(module, "Chain", slots);
+    return MAKE_TYPE(module, Chain, slots);
 }

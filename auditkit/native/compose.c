@@ -43,11 +43,11 @@ scene_of(State *state, Call *call)
         return OF_TRAIL(state, call->trail, scene);
     }
     PyObject *scene = NULL, *defaults = OF_TRAIL(state, call->trail, defaults);
-    PyObject *made = defaults == NULL ? NULL : PyObject_GetAttr(call->scope, state->names._made);
+    PyObject *made = defaults == NULL ? NULL : OF_SCOPE(state, call->scope, _made);
     if (made != NULL && PyTuple_CheckExact(made) && PyTuple_GET_SIZE(made) == 3 &&
         PyTuple_GET_ITEM(made, 1) == defaults) {
-        PyObject *stack = PyObject_GetAttr(call->scope, state->names.stack);
-        PyObject *generation = stack == NULL ? NULL : PyObject_GetAttr(stack, state->names.generation);
+        PyObject *stack = OF_SCOPE(state, call->scope, stack);
+        PyObject *generation = stack == NULL ? NULL : OF_STACK(state, stack, generation);
         if (generation == PyTuple_GET_ITEM(made, 0)) {
             scene = Py_NewRef(PyTuple_GET_ITEM(made, 2));
         }
@@ -67,12 +67,11 @@ static int
 require(Site *site, Call *call, PyObject *scene)
 {
     State *state = site->state;
-    int lacks = is_true(scene, state->names.missing);
+    int lacks = truth_of(OF_SCENE(state, scene, missing));
     if (lacks <= 0) {
         return lacks;
     }
-    PyObject *wrong =
-        PyObject_CallMethodObjArgs(call->trail, state->names.require, scene, site->action, NULL);
+    PyObject *wrong = PyObject_CallMethodObjArgs(call->trail, state->names.require, scene, site->action, NULL);
     lacks = wrong == NULL ? -1 : PyObject_IsTrue(wrong);
     if (lacks > 0) {
         Py_XSETREF(call->trouble, Py_NewRef(wrong));
@@ -95,7 +94,7 @@ around(State *state, Call *call, PyObject *scene)
     if (traces) {
         return PyObject_CallFunctionObjArgs(state->used.ambient, call->trail, scene, NULL);
     }
-    return PyObject_GetAttr(scene, state->names.metadata);
+    return OF_SCENE(state, scene, metadata);
 }
 
 /* Return metadata with what else is stated of the call, or is around it. */
@@ -109,8 +108,8 @@ completed(Site *site, Call *call, PyObject *scene, PyObject *metadata)
         Py_XDECREF(ambient);
         return has_more < 0 ? NULL : Py_NewRef(metadata);
     }
-    PyObject *stated = site->states ? PyObject_CallOneArg(state->used.stated, (PyObject *)call)
-                                    : Py_NewRef(state->nothing);
+    PyObject *stated =
+        site->states ? PyObject_CallOneArg(state->used.stated, (PyObject *)call) : Py_NewRef(state->nothing);
     PyObject *merged = NULL;
     if (stated != NULL) {
         merged = PyObject_CallFunctionObjArgs(state->used.merged, state->nothing, metadata, stated, ambient, NULL);
@@ -208,8 +207,8 @@ compose(Site *site, Call *call, PyObject *redactor)
     if (metadata == NULL || (event_id = id_of(state, call, now)) == NULL) {
         goto done;
     }
-    parent_id = call->parent == Py_None ? Py_NewRef(Py_None)
-                                        : PyObject_CallMethodNoArgs(call->parent, state->names.event_id);
+    parent_id =
+        call->parent == Py_None ? Py_NewRef(Py_None) : PyObject_CallMethodNoArgs(call->parent, state->names.event_id);
     if (parent_id == NULL || (has_metadata = PyObject_IsTrue(metadata)) < 0) {
         goto done;
     }

@@ -30,8 +30,8 @@ raise_again(PyObject *error)
 #endif
 }
 
-/* Let an exception be the one that is handled, as in an `except` clause: what runs then can ask for it, and what is raised
- * then is raised in its context. Give back what was handled here before, for `end_handling`.
+/* Let an exception be the one that is handled, as in an `except` clause: what runs then can ask for it, and what is
+ * raised then is raised in its context. Give back what was handled here before, for `end_handling`.
  *
  * What is asked for is the topmost of all frames; what is set is this frame's, or this generator's. So what a generator
  * only sees of who runs it must not be put into it.

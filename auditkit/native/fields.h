@@ -1,52 +1,65 @@
-/* A type's fields that Python sees as its slots, and what the garbage collector asks of them.
+/* Types whose fields are objects: what Python sees as slots, and what the garbage collector asks of them.
  *
- * Before it is included, TYPE is a struct of a PyObject_HEAD and more, and FIELDS(each) lists those of its fields that
- * are objects; an unset one is NULL, and an AttributeError for Python.
+ * A list of fields names a macro for each of them: `LIST(each, Type)` is `each(Type, first) each(Type, second)` and so
+ * on. An unset field is NULL, and an AttributeError for Python.
  */
+
+#ifndef AUDITKIT_FIELDS_H
+#define AUDITKIT_FIELDS_H
+
+#include <Python.h>
 
 #include <stddef.h>
 #include <structmember.h>
 
-#define AS_MEMBER(name) {#name, T_OBJECT_EX, offsetof(TYPE, name), 0, NULL},
-#define AS_VISIT(name) Py_VISIT(self->name);
-#define AS_CLEAR(name) Py_CLEAR(self->name);
+#define AS_OBJECT(Type, name) PyObject *name;
+#define AS_MEMBER(Type, name) {#name, T_OBJECT_EX, offsetof(Type, name), 0, NULL},
+#define AS_VISIT(Type, name) Py_VISIT(((Type *)self)->name);
+#define AS_CLEAR(Type, name) Py_CLEAR(((Type *)self)->name);
+#define AS_THERE(Type, name) &&((Type *)self)->name != NULL
 
-static PyMemberDef members[] = {FIELDS(AS_MEMBER){NULL, 0, 0, 0, NULL}};
+#define DEFINE_FIELDS(Type, LIST)                                                                                      \
+    static PyMemberDef Type##_members[] = {LIST(AS_MEMBER, Type){NULL, 0, 0, 0, NULL}};                                \
+                                                                                                                       \
+    static int Type##_traverse(PyObject *self, visitproc visit, void *arg)                                             \
+    {                                                                                                                  \
+        Py_VISIT(Py_TYPE(self));                                                                                       \
+        LIST(AS_VISIT, Type)                                                                                           \
+        return 0;                                                                                                      \
+    }                                                                                                                  \
+                                                                                                                       \
+    static int Type##_clear(PyObject *self)                                                                            \
+    {                                                                                                                  \
+        LIST(AS_CLEAR, Type)                                                                                           \
+        return 0;                                                                                                      \
+    }                                                                                                                  \
+                                                                                                                       \
+    static void Type##_dealloc(PyObject *self)                                                                         \
+    {                                                                                                                  \
+        PyTypeObject *type = Py_TYPE(self);                                                                            \
+        PyObject_GC_UnTrack(self);                                                                                     \
+        (void)Type##_clear(self);                                                                                      \
+        type->tp_free(self);                                                                                           \
+        Py_DECREF(type);                                                                                               \
+    }
 
-static int
-traverse(TYPE *self, visitproc visit, void *arg)
-{
-    Py_VISIT(Py_TYPE(self));
-    FIELDS(AS_VISIT)
-    return 0;
-}
+/* Whether all fields of `self` are there. */
+#define HAS_ALL(LIST, Type) (1 LIST(AS_THERE, Type))
 
-static int
-clear(TYPE *self)
-{
-    FIELDS(AS_CLEAR)
-    return 0;
-}
-
-static void
-dealloc(TYPE *self)
-{
-    PyTypeObject *type = Py_TYPE(self);
-    PyObject_GC_UnTrack(self);
-    clear(self);
-    type->tp_free(self);
-    Py_DECREF(type);
-}
-
-#define FIELD_SLOTS                                                                                                    \
-    {Py_tp_members, members}, {Py_tp_traverse, traverse}, {Py_tp_clear, clear}, {Py_tp_dealloc, dealloc}
+#define FIELD_SLOTS(Type)                                                                                              \
+    {Py_tp_members, Type##_members}, {Py_tp_traverse, Type##_traverse}, {Py_tp_clear, Type##_clear},                   \
+    {                                                                                                                  \
+        Py_tp_dealloc, Type##_dealloc                                                                                  \
+    }
 
 /* Make a type that Python derives its class from. */
-#define MAKE_TYPE(module, named, its_slots)                                                                            \
+#define MAKE_TYPE(module, Type, its_slots)                                                                             \
     (PyTypeObject *)PyType_FromModuleAndSpec(                                                                          \
         module,                                                                                                        \
-        &(PyType_Spec){.name = "auditkit.native._compiled." named,                                                     \
-                       .basicsize = sizeof(TYPE),                                                                      \
+        &(PyType_Spec){.name = "auditkit.native._compiled." #Type,                                                     \
+                       .basicsize = sizeof(Type),                                                                      \
                        .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,                         \
                        .slots = its_slots},                                                                            \
         NULL)
+
+#endif

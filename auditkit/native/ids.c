@@ -2,16 +2,12 @@
 
 #include "native.h"
 
-#define IDS_FIELDS(each) each(_drawn) each(_millisecond) each(_prefix)
-#define TYPE Ids
-#define FIELDS IDS_FIELDS
-
 typedef struct {
     PyObject_HEAD
-    IDS_FIELDS(AS_FIELD)
+    IDS_FIELDS(AS_OBJECT, Ids)
 } Ids;
 
-#include "fields.h"
+DEFINE_FIELDS(Ids, IDS_FIELDS)
 
 enum { PREFIX = 15, COUNT = 3, TAIL = 18, ID = PREFIX + COUNT + TAIL };
 
@@ -101,12 +97,12 @@ static PyMethodDef methods[] = {
 static PyType_Slot slots[] = {
     {Py_tp_doc, "What ids are made of; clock.py makes it."},
     {Py_tp_methods, methods},
-    FIELD_SLOTS,
+    FIELD_SLOTS(Ids),
     {0, NULL},
 };
 
 PyTypeObject *
 make_ids_type(PyObject *module)
 {
-    return MAKE_TYPE(module, "Ids", slots);
+    return MAKE_TYPE(module, Ids, slots);
 }

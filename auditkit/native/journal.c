@@ -2,17 +2,12 @@
 
 #include "native.h"
 
-#define JOURNAL_FIELDS(each)                                                                                           \
-    each(_lock) each(_busy) each(_interrupting) each(_segment) each(_growth) each(syncs_each) each(_mine)
-#define TYPE Journal
-#define FIELDS JOURNAL_FIELDS
-
 typedef struct {
     PyObject_HEAD
-    JOURNAL_FIELDS(AS_FIELD)
+    JOURNAL_FIELDS(AS_OBJECT, Journal)
 } Journal;
 
-#include "fields.h"
+DEFINE_FIELDS(Journal, JOURNAL_FIELDS)
 
 /* Call a method without arguments for what it does. */
 static int
@@ -73,7 +68,7 @@ refuse(State *state, Journal *self)
         PyObject *error = raised_exception(), *before = begin_handling(error);
         PyObject *done = PyObject_CallMethodOneArg((PyObject *)self, state->names._refuse, error);
         end_handling(before);
-        Py_XDECREF(done);  /* it never is */
+        Py_XDECREF(done); /* it never is */
         Py_DECREF(error);
     }
 }
@@ -107,7 +102,7 @@ finally(PyObject *position, int (*what)(State *, Journal *), State *state, Journ
     int result = what(state, self);
     end_handling(before);
     if (result < 0) {
-        Py_DECREF(error);  /* the new one is raised in its context */
+        Py_DECREF(error); /* the new one is raised in its context */
     }
     else {
         raise_again(error);
@@ -181,16 +176,14 @@ static PyObject *
 method_append(PyObject *self, PyTypeObject *type, PyObject *const *arguments, Py_ssize_t count, PyObject *names)
 {
     State *state = state_of(PyType_GetModule(type));
-    Journal *journal = (Journal *)self;
     if (!is_ready_to_write(state)) {
         return NULL;
     }
-#define IS_THERE(name) &&journal->name != NULL
-    if (count != 1 || names != NULL || !(1 JOURNAL_FIELDS(IS_THERE))) {
+    if (count != 1 || names != NULL || !HAS_ALL(JOURNAL_FIELDS, Journal)) {
         PyErr_SetString(PyExc_TypeError, "append takes a draft, on a journal that was made");
         return NULL;
     }
-    return append(state, journal, arguments[0]);
+    return append(state, (Journal *)self, arguments[0]);
 }
 
 static PyMethodDef methods[] = {
@@ -202,12 +195,12 @@ static PyMethodDef methods[] = {
 static PyType_Slot slots[] = {
     {Py_tp_doc, "Where this process writes events down; journal/disk.py has the rest."},
     {Py_tp_methods, methods},
-    FIELD_SLOTS,
+    FIELD_SLOTS(Journal),
     {0, NULL},
 };
 
 PyTypeObject *
 make_journal_type(PyObject *module)
 {
-    return MAKE_TYPE(module, "Journal", slots);
+    return MAKE_TYPE(module, Journal, slots);
 }

@@ -5,7 +5,7 @@
 typedef struct {
     char *start;
     Py_ssize_t size, room;
-    char at_first[2048];  /* where nearly every event fits */
+    char at_first[2048]; /* where nearly every event fits */
 } Writer;
 
 static int
@@ -72,13 +72,34 @@ static char *
 escape(char *end, Py_UCS4 character)
 {
     switch (character) {
-        case '"': *end++ = '\\'; *end++ = '"'; return end;
-        case '\\': *end++ = '\\'; *end++ = '\\'; return end;
-        case '\b': *end++ = '\\'; *end++ = 'b'; return end;
-        case '\f': *end++ = '\\'; *end++ = 'f'; return end;
-        case '\n': *end++ = '\\'; *end++ = 'n'; return end;
-        case '\r': *end++ = '\\'; *end++ = 'r'; return end;
-        case '\t': *end++ = '\\'; *end++ = 't'; return end;
+        case '"':
+            *end++ = '\\';
+            *end++ = '"';
+            return end;
+        case '\\':
+            *end++ = '\\';
+            *end++ = '\\';
+            return end;
+        case '\b':
+            *end++ = '\\';
+            *end++ = 'b';
+            return end;
+        case '\f':
+            *end++ = '\\';
+            *end++ = 'f';
+            return end;
+        case '\n':
+            *end++ = '\\';
+            *end++ = 'n';
+            return end;
+        case '\r':
+            *end++ = '\\';
+            *end++ = 'r';
+            return end;
+        case '\t':
+            *end++ = '\\';
+            *end++ = 't';
+            return end;
         default: break;
     }
     if (character >= ' ' && character <= '~') {
@@ -201,7 +222,8 @@ put_digits(char *end, int digits, long long number)
 
 /* Append nanoseconds since the epoch as UTC with microseconds and Z.
  *
- * The day's date by the days since 0000-03-01, in eras of 400 years: http://howardhinnant.github.io/date_algorithms.html
+ * The day's date by the days since 0000-03-01, in eras of 400 years:
+ * http://howardhinnant.github.io/date_algorithms.html
  */
 static int
 put_time(Writer *writer, PyObject *time_ns)
@@ -233,7 +255,7 @@ put_time(Writer *writer, PyObject *time_ns)
 static int
 put_scene(State *state, Writer *writer, PyObject *scene)
 {
-    PyObject *encoded = PyObject_GetAttr(scene, state->names.encoded);
+    PyObject *encoded = OF_SCENE(state, scene, encoded);
     if (encoded != NULL && PyUnicode_Check(encoded) && PyUnicode_GET_LENGTH(encoded) == 0) {
         Py_SETREF(encoded, PyObject_CallOneArg(state->used.encode_scene, scene));
     }

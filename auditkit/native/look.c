@@ -34,7 +34,7 @@ read_held(State *state, PyObject *held, Columns *columns)
     columns->names = PyTuple_New(count);
     columns->values = PyTuple_New(count);
     if (columns->names == NULL || columns->values == NULL || PyDict_GET_SIZE(held) != count) {
-        return PyErr_Occurred() ? FAILED : NOT_PLAIN;  /* making them may have run a finaliser */
+        return PyErr_Occurred() ? FAILED : NOT_PLAIN; /* making them may have run a finaliser */
     }
     while (place < count && PyDict_Next(held, &at, &name, &value)) {
         PyTuple_SET_ITEM(columns->names, place, Py_NewRef(name));

@@ -126,6 +126,9 @@ fill(PyObject *module)
     ADD(journal_type, make_journal_type)
     ADD(ids_type, make_ids_type)
     ADD(trail_type, make_trail_type)
+    ADD(scope_type, make_scope_type)
+    ADD(stack_type, make_stack_type)
+    ADD(scene_type, make_scene_type)
     return PyModule_AddStringConstant(module, "SOURCES", AUDITKIT_SOURCES);
 }
 

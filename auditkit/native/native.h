@@ -11,42 +11,15 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include "fields.h"
+#include "names.h"
+
 #ifdef Py_GIL_DISABLED
 #error "what is shared here is guarded by the interpreter's lock: without one, auditkit is pure Python"
 #endif
 #ifdef PYPY_VERSION
 #error "PyPy compiles Python by itself: auditkit is pure Python there"
 #endif
-
-/* What Python modules hand over with `use`, each under its own name there: for calls, and for journals on disk. */
-#define USED_BY_CALLS(each)                                                                                            \
-    each(CALL) each(SCOPE) each(_current) each(call_class)                     /* where the process's state is */      \
-    each(WAYS) each(PLANS) each(HeldColumns) each(SlotColumns)                 /* how values are read */               \
-    each(names) each(small) each(most) each(NOT_OURS)                                                                  \
-    each(observe) each(target) each(given_target) each(unread_target) each(LATER) each(changes) each(stated) each(merged) each(ambient)                       \
-    each(compose) each(draft_type) each(new_id) each(id_at)                            /* how an event is made */              \
-    each(failed) each(finishing) each(coroutine_type)                          /* how a call ends otherwise */         \
-    each(encode) each(encode_scene) each(value_text)                           /* how JSON is made otherwise */
-#define USED_BY_JOURNALS(each)                                                                                         \
-    each(sha256) each(files) each(append) each(guarded) each(longest) each(NOWHERE)
-#define USED_BY_LEDGERS(each) each(read_stated)
-
-/* The attributes that are read, and the methods that are called. */
-#define NAMES(each)                                                                                                    \
-    each(action) each(action_type) each(after) each(awaits) each(before) each(category) each(early_target)             \
-    each(early_who) each(exclude) each(fields) each(judges) each(looks_first) each(observes) each(on_audit_error) each(only_changed)              \
-    each(overlays) each(place) each(redact) each(states) each(target) each(target_name) /* of a declaration */                  \
-    each(defaults) each(enabled) each(note_unchanged) each(raises) each(redactor) each(require) each(resolve)          \
-    each(scene) each(syncs_each) each(time_ns) each(trace_ids) each(trail) each(write)      /* of a trail */           \
-    each(_made) each(generation) each(on_commit) each(stack) each(suppressing) /* of a scope */                        \
-    each(encoded) each(metadata) each(missing)                                 /* of a scene */                        \
-    each(columns) each(held) each(names) each(private) each(read)              /* of a plan */                         \
-    each(_decisions) each(apply)                                               /* of a redactor */                     \
-    each(_could_not) each(_complain) each(_insist) each(_judge) each(_raises) each(_redactor) each(_self_site)         \
-    each(settle) each(event_id)                                                /* of a site, and of a call */          \
-    each(_catch_up) each(_refuse) each(_write) each(acquire) each(append) each(latest) each(number) each(release)      \
-    each(tell) each(waiting)                                                   /* of a journal */                      \
-    each(_stumble) each(copy) each(digest) each(fd) each(name) each(pwrite) each(update) each(write_at) /* of a segment */
 
 #define AS_FIELD(name) PyObject *name;
 
@@ -59,56 +32,65 @@ typedef struct {
     struct {
         NAMES(AS_FIELD)
     } names;
-    PyObject *getattr;       /* the builtin: how the attributes of most objects are read */
-    PyObject *modules;       /* sys.modules */
-    PyObject *tracing;       /* the name of OpenTelemetry's module */
-    PyObject *nothing;       /* an empty dict, which nobody changes */
-    PyObject *no_arguments;  /* an empty tuple */
-    PyObject *no_text;       /* an empty text */
-    PyObject *one;           /* the number */
+    PyObject *getattr;      /* the builtin: how the attributes of most objects are read */
+    PyObject *modules;      /* sys.modules */
+    PyObject *tracing;      /* the name of OpenTelemetry's module */
+    PyObject *nothing;      /* an empty dict, which nobody changes */
+    PyObject *no_arguments; /* an empty tuple */
+    PyObject *no_text;      /* an empty text */
+    PyObject *one;          /* the number */
     PyTypeObject *call_type, *called_type, *site_type, *chain_type, *segment_type, *journal_type;
-    PyTypeObject *ids_type, *trail_type;
-    int ready, ready_to_write;  /* whether everything was handed over */
+    PyTypeObject *ids_type, *trail_type, *scope_type, *stack_type, *scene_type;
+    int ready, ready_to_write; /* whether everything was handed over */
 } State;
 
-/* One audited call; its methods are Python's (capture/call.py). Any field but the first ones may be NULL: unset. */
-#define CALL_FIELDS(each)                                                                                              \
-    each(args) each(awaited) each(before) each(declared) each(error) each(failed) each(ids) each(kwargs) each(parent)  \
-    each(result) each(said) each(scope) each(target) each(trail) each(trouble) each(who)
-
+/* One audited call; its methods are Python's (capture/call.py). */
 typedef struct {
     PyObject_HEAD
-    CALL_FIELDS(AS_FIELD)
+    CALL_FIELDS(AS_OBJECT, Call)
 } Call;
 
 /* One audited function; what is rare of it is Python's (capture/site.py). */
-#define SITE_FIELDS(each)                                                                                              \
-    each(wrapped) each(declared) each(given)                                                                           \
-    each(action) each(action_type) each(category)        /* of the declaration */                                      \
-    each(before) each(after) each(target)                /* where these stand in a call: `reference.Place`, or None */
-
 typedef struct {
+    /* clang-format off */
     PyObject_HEAD
-    SITE_FIELDS(AS_FIELD)
-    State *state;  /* the module's, which outlives the type */
-    char awaits, chooses, early_target, early_who, has_after, has_before, has_target, judges, looks_first,
-        names_target, observes, only_changed, overlays, redacts, states, states_on_audit_error;
+    SITE_FIELDS(AS_OBJECT, Site)
+        /* clang-format on */
+        State *state; /* the module's, which outlives the type */
+    char awaits, chooses, early_target, early_who, has_after, has_before, has_target, judges, looks_first, names_target,
+        observes, only_changed, overlays, redacts, states, states_on_audit_error;
 } Site;
 
-/* What calls ask of a trail (`protocols.Recorder`); a trail that Python alone has made keeps it as any object does. */
-#define TRAIL_FIELDS(each)                                                                                             \
-    each(defaults) each(enabled) each(raises) each(redactor) each(scene) each(syncs_each) each(time_ns) each(trace_ids)
+/* What each call reads of other objects: of the classes in Python that are derived from these. */
+typedef struct {
+    PyObject_HEAD
+    TRAIL_FIELDS(AS_OBJECT, Trail)
+} Trail;
 
 typedef struct {
     PyObject_HEAD
-    TRAIL_FIELDS(AS_FIELD)
-} Trail;
+    SCOPE_FIELDS(AS_OBJECT, Scope)
+} Scope;
 
-/* Return a new reference to what a trail has under a name. */
-#define OF_TRAIL(state, trail, name)                                                                                   \
-    (PyObject_TypeCheck(trail, (state)->trail_type) && ((Trail *)(trail))->name != NULL                                \
-         ? Py_NewRef(((Trail *)(trail))->name)                                                                         \
-         : PyObject_GetAttr(trail, (state)->names.name))
+typedef struct {
+    PyObject_HEAD
+    STACK_FIELDS(AS_OBJECT, Stack)
+} Stack;
+
+typedef struct {
+    PyObject_HEAD
+    SCENE_FIELDS(AS_OBJECT, Scene)
+} Scene;
+
+/* Return a new reference to what an object has under a name, also where it is of another class. */
+#define READ(state, Type, type, object, name)                                                                          \
+    (PyObject_TypeCheck(object, (state)->type) && ((Type *)(object))->name != NULL                                     \
+         ? Py_NewRef(((Type *)(object))->name)                                                                         \
+         : PyObject_GetAttr(object, (state)->names.name))
+#define OF_TRAIL(state, trail, name) READ(state, Trail, trail_type, trail, name)
+#define OF_SCOPE(state, scope, name) READ(state, Scope, scope_type, scope, name)
+#define OF_STACK(state, stack, name) READ(state, Stack, stack_type, stack, name)
+#define OF_SCENE(state, scene, name) READ(state, Scene, scene_type, scene, name)
 
 /* A part that does something for plain values alone returns one of these. */
 enum { FAILED = -1, NOT_PLAIN = 0, DONE = 1 };
@@ -225,5 +207,8 @@ PyTypeObject *make_segment_type(PyObject *module);
 PyTypeObject *make_journal_type(PyObject *module);
 PyTypeObject *make_ids_type(PyObject *module);
 PyTypeObject *make_trail_type(PyObject *module);
+PyTypeObject *make_scope_type(PyObject *module);
+PyTypeObject *make_stack_type(PyObject *module);
+PyTypeObject *make_scene_type(PyObject *module);
 
 #endif

@@ -30,7 +30,7 @@ argument_of(PyObject *place, Call *call, PyObject **value)
     else if (name != Py_None && PyDict_CheckExact(call->kwargs)) {
         found = PyDict_GetItemWithError(call->kwargs, name);
     }
-    if (found == NULL) {  /* a default, or nothing at all */
+    if (found == NULL) { /* a default, or nothing at all */
         return PyErr_Occurred() ? FAILED : NOT_PLAIN;
     }
     *value = Py_NewRef(found);

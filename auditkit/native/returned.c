@@ -22,14 +22,13 @@ record(Site *site, Call *call)
     State *state = site->state;
     PyObject *redactor = redactor_of(site, call->trail), *draft = NULL, *written = NULL;
     if (redactor != NULL) {
-        draft = site->overlays
-                    ? PyObject_CallFunctionObjArgs(state->used.compose, (PyObject *)call, redactor, NULL)
-                    : compose(site, call, redactor);
+        draft = site->overlays ? PyObject_CallFunctionObjArgs(state->used.compose, (PyObject *)call, redactor, NULL)
+                               : compose(site, call, redactor);
         Py_DECREF(redactor);
     }
     if (draft != NULL) {
-        written = draft == Py_None ? Py_NewRef(Py_None)
-                                   : PyObject_CallMethodOneArg(call->trail, state->names.write, draft);
+        written =
+            draft == Py_None ? Py_NewRef(Py_None) : PyObject_CallMethodOneArg(call->trail, state->names.write, draft);
         Py_DECREF(draft);
     }
     Py_XDECREF(written);
@@ -46,7 +45,7 @@ is_judged(Site *site, Call *call)
     if (call->scope == Py_None) {
         return 0;
     }
-    PyObject *on_commit = PyObject_GetAttr(call->scope, site->state->names.on_commit);
+    PyObject *on_commit = OF_SCOPE(site->state, call->scope, on_commit);
     int held = on_commit == NULL ? -1 : on_commit != Py_None;
     Py_XDECREF(on_commit);
     return held;

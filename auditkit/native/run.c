@@ -25,7 +25,7 @@ is_recording(State *state, PyObject *trail, PyObject *scope)
     if (enabled <= 0 || scope == Py_None) {
         return enabled;
     }
-    int suppressing = is_true(scope, state->names.suppressing);
+    int suppressing = truth_of(OF_SCOPE(state, scope, suppressing));
     return suppressing < 0 ? -1 : !suppressing;
 }
 
@@ -40,7 +40,7 @@ call_wrapped(Site *site, PyObject *args, PyObject *kwargs)
 static void
 end_raised(Site *site, Call *call, PyObject *token)
 {
-    if (!PyErr_Occurred()) {  /* what was called broke its promise; the interpreter itself says it so */
+    if (!PyErr_Occurred()) { /* what was called broke its promise; the interpreter itself says it so */
         PyErr_Format(PyExc_SystemError, "%R returned NULL without setting an exception", site->wrapped);
     }
     PyObject *error = raised_exception();
@@ -48,7 +48,7 @@ end_raised(Site *site, Call *call, PyObject *token)
     PyObject *done =
         PyObject_CallFunctionObjArgs(site->state->used.failed, (PyObject *)site, (PyObject *)call, token, error, NULL);
     end_handling(before);
-    if (done == NULL) {  /* the end of the process, as a rule; it goes before */
+    if (done == NULL) { /* the end of the process, as a rule; it goes before */
         Py_DECREF(error);
         return;
     }
@@ -61,7 +61,7 @@ static PyObject *
 end_returned(Site *site, PyObject *trail, Call *call, PyObject *result)
 {
     State *state = site->state;
-    if (Py_TYPE(result) == (PyTypeObject *)state->used.coroutine_type) {  /* hidden below: nothing is done yet */
+    if (Py_TYPE(result) == (PyTypeObject *)state->used.coroutine_type) { /* hidden below: nothing is done yet */
         PyObject *finishing =
             PyObject_CallFunctionObjArgs(state->used.finishing, (PyObject *)site, (PyObject *)call, result, NULL);
         Py_DECREF(result);
@@ -69,8 +69,7 @@ end_returned(Site *site, PyObject *trail, Call *call, PyObject *result)
     }
     int waits = returned(site, call) < 0 ? -1 : truth_of(OF_TRAIL(state, trail, syncs_each));
     if (waits > 0) {
-        PyObject *settled =
-            PyObject_CallMethodObjArgs((PyObject *)site, state->names.settle, trail, result, NULL);
+        PyObject *settled = PyObject_CallMethodObjArgs((PyObject *)site, state->names.settle, trail, result, NULL);
         Py_XDECREF(settled);
         waits = settled == NULL ? -1 : 0;
     }

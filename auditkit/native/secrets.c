@@ -31,11 +31,14 @@ may_be_secret(const char *text, Py_ssize_t size)
     int underscore = 0, hyphen = 0, beside_underscore = 0, beside_hyphen = 0, found = 0;
     for (Py_ssize_t at = 0; at < size; at++) {
         switch (text[at]) {
-            case '"': case '\'': case '=': return 1;
+            case '"':
+            case '\'':
+            case '=': return 1;
             case ':': found = HERE("://"); break;
             case 'J': found = BEFORE("ey"); break;
             case 'A': found = HERE("AKIA") || HERE("ASIA") || HERE("AIza"); break;
-            case 'b': case 'B':
+            case 'b':
+            case 'B':
                 found = stands_in_any_case(text, size, at, "bearer") || stands_in_any_case(text, size, at, "basic");
                 break;
             case '_':
@@ -93,7 +96,7 @@ is_clean(State *state, PyObject *decisions, PyObject *metadata)
             return NOT_PLAIN;
         }
         PyObject *decision = PyDict_GetItemWithError(decisions, name);
-        if (decision != Py_False) {  /* a secret's name, or one that nobody has judged yet */
+        if (decision != Py_False) { /* a secret's name, or one that nobody has judged yet */
             return decision == NULL && PyErr_Occurred() ? contained(state) : NOT_PLAIN;
         }
     }

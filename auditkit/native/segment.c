@@ -2,16 +2,12 @@
 
 #include "native.h"
 
-#define SEGMENT_FIELDS(each) each(_chain) each(_file) each(_limit) each(_place) each(name)
-#define TYPE Segment
-#define FIELDS SEGMENT_FIELDS
-
 typedef struct {
     PyObject_HEAD
-    SEGMENT_FIELDS(AS_FIELD)
+    SEGMENT_FIELDS(AS_OBJECT, Segment)
 } Segment;
 
-#include "fields.h"
+DEFINE_FIELDS(Segment, SEGMENT_FIELDS)
 
 /* Return the line of these digits and this body: `frames.line`. */
 static PyObject *
@@ -54,8 +50,8 @@ put_line(State *state, Segment *self, PyObject *line, PyObject *at)
     PyObject *arguments[] = {state->used.files, fd, line, at};
     PyObject *written = PyObject_VectorcallMethod(state->names.pwrite, arguments, 4, NULL);
     if (written != NULL && PyLong_AsSsize_t(written) != PyBytes_GET_SIZE(line)) {
-        Py_SETREF(written, PyErr_Occurred() ? NULL
-                                            : PyObject_VectorcallMethod(state->names.write_at, arguments, 4, NULL));
+        Py_SETREF(written,
+                  PyErr_Occurred() ? NULL : PyObject_VectorcallMethod(state->names.write_at, arguments, 4, NULL));
     }
     Py_XDECREF(written);
     Py_DECREF(fd);
@@ -92,7 +88,7 @@ appended(State *state, PyObject *object, PyObject *body)
         if (put_line(state, self, line, PyTuple_GET_ITEM(place, 0)) < 0) {
             stumble(state, object, line, after);
         }
-        else {  /* nothing that could be interrupted lies between */
+        else { /* nothing that could be interrupted lies between */
             Py_SETREF(self->_place, Py_NewRef(after));
             records = PyLong_FromSsize_t(count);
         }
@@ -111,7 +107,7 @@ method_append(PyObject *self, PyTypeObject *type, PyObject *const *arguments, Py
     if (!is_ready_to_write(state)) {
         return NULL;
     }
-    if (count != 1 || names != NULL ) {
+    if (count != 1 || names != NULL) {
         PyErr_SetString(PyExc_TypeError, "append takes a body");
         return NULL;
     }
@@ -127,12 +123,12 @@ static PyMethodDef methods[] = {
 static PyType_Slot slots[] = {
     {Py_tp_doc, "Where a process's records go; journal/segment.py has the rest."},
     {Py_tp_methods, methods},
-    FIELD_SLOTS,
+    FIELD_SLOTS(Segment),
     {0, NULL},
 };
 
 PyTypeObject *
 make_segment_type(PyObject *module)
 {
-    return MAKE_TYPE(module, "Segment", slots);
+    return MAKE_TYPE(module, Segment, slots);
 }

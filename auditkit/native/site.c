@@ -1,10 +1,9 @@
-/* One audited function: what its declaration asks of every call, and the methods of `capture.site.Site` that all need. */
+/* One audited function: what its declaration asks of every call, and the methods of `capture.site.Site` that all need.
+ */
 
 #include "native.h"
 
-#define TYPE Site
-#define FIELDS SITE_FIELDS
-#include "fields.h"
+DEFINE_FIELDS(Site, SITE_FIELDS)
 
 static int
 read_object(PyObject *declared, PyObject *name, PyObject **object)
@@ -71,8 +70,8 @@ read_declaration(Site *self)
     if (OBJECT(action) || OBJECT(action_type) || OBJECT(category) || PLACE(before) || PLACE(after) || PLACE(target) ||
         FLAG(awaits, awaits) || FLAG(early_target, early_target) || FLAG(early_who, early_who) ||
         FLAG(judges, judges) || FLAG(looks_first, looks_first) || FLAG(observes, observes) ||
-        FLAG(only_changed, only_changed) || FLAG(overlays, overlays) || FLAG(redact, redacts) ||
-        FLAG(states, states) || PRESENCE(target_name, self->names_target) || PRESENCE(fields, has_fields) ||
+        FLAG(only_changed, only_changed) || FLAG(overlays, overlays) || FLAG(redact, redacts) || FLAG(states, states) ||
+        PRESENCE(target_name, self->names_target) || PRESENCE(fields, has_fields) ||
         read_flag(declared, state->names.exclude, &has_exclude) < 0 ||
         PRESENCE(on_audit_error, self->states_on_audit_error)) {
         return -1;
@@ -115,8 +114,7 @@ init(Site *self, PyObject *args, PyObject *kwargs)
 int
 is_made(Site *self)
 {
-#define IS_THERE(name) &&self->name != NULL
-    return 1 SITE_FIELDS(IS_THERE);
+    return HAS_ALL(SITE_FIELDS, Site);
 }
 
 static PyObject *
@@ -150,12 +148,12 @@ static PyType_Slot slots[] = {
     {Py_tp_new, new_site},
     {Py_tp_init, init},
     {Py_tp_methods, methods},
-    FIELD_SLOTS,
+    FIELD_SLOTS(Site),
     {0, NULL},
 };
 
 PyTypeObject *
 make_site_type(PyObject *module)
 {
-    return MAKE_TYPE(module, "Site", slots);
+    return MAKE_TYPE(module, Site, slots);
 }

@@ -194,21 +194,16 @@ static int
 over_body(Reader *reader, Reader *texts)
 {
     int is_escaped;
-    return OVER(reader, "{\"id\":") && take(reader, &texts[ID]) &&
-           OVER(reader, ",\"occurred_at\":") && take(reader, &texts[OCCURRED]) &&
-           OVER(reader, ",\"group\":") && take(reader, &texts[GROUP]) &&
-           OVER(reader, ",\"actor_id\":") && take(reader, &texts[ACTOR_ID]) &&
-           OVER(reader, ",\"actor_name\":") && take(reader, &texts[ACTOR_NAME]) &&
-           OVER(reader, ",\"actor_type\":") && over_text(reader, &is_escaped) &&
-           OVER(reader, ",\"location\":") && over_text(reader, &is_escaped) &&
-           OVER(reader, ",\"correlation_id\":") && pass_optional(reader) &&
-           OVER(reader, ",\"action\":") && take(reader, &texts[ACTION]) &&
-           OVER(reader, ",\"action_type\":\"") && over_action_type(reader) &&
-           OVER(reader, "\",\"target_id\":") && take(reader, &texts[TARGET_ID]) &&
-           OVER(reader, ",\"target_name\":") && take(reader, &texts[TARGET_NAME]) &&
-           OVER(reader, ",\"target_type\":") && over_text(reader, &is_escaped) &&
-           OVER(reader, ",\"parent_id\":") && pass_optional(reader) &&
-           OVER(reader, ",\"metadata\":") && over_object(reader, 1) && OVER(reader, "}") &&
+    return OVER(reader, "{\"id\":") && take(reader, &texts[ID]) && OVER(reader, ",\"occurred_at\":") &&
+           take(reader, &texts[OCCURRED]) && OVER(reader, ",\"group\":") && take(reader, &texts[GROUP]) &&
+           OVER(reader, ",\"actor_id\":") && take(reader, &texts[ACTOR_ID]) && OVER(reader, ",\"actor_name\":") &&
+           take(reader, &texts[ACTOR_NAME]) && OVER(reader, ",\"actor_type\":") && over_text(reader, &is_escaped) &&
+           OVER(reader, ",\"location\":") && over_text(reader, &is_escaped) && OVER(reader, ",\"correlation_id\":") &&
+           pass_optional(reader) && OVER(reader, ",\"action\":") && take(reader, &texts[ACTION]) &&
+           OVER(reader, ",\"action_type\":\"") && over_action_type(reader) && OVER(reader, "\",\"target_id\":") &&
+           take(reader, &texts[TARGET_ID]) && OVER(reader, ",\"target_name\":") && take(reader, &texts[TARGET_NAME]) &&
+           OVER(reader, ",\"target_type\":") && over_text(reader, &is_escaped) && OVER(reader, ",\"parent_id\":") &&
+           pass_optional(reader) && OVER(reader, ",\"metadata\":") && over_object(reader, 1) && OVER(reader, "}") &&
            reader->at == reader->end && is_time(texts[OCCURRED].at, texts[OCCURRED].end - texts[OCCURRED].at);
 }
 
