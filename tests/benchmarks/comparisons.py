@@ -15,6 +15,7 @@ READ_IN_MEMORY: Final = "auditkit: read without capture, in memory"
 DISABLED: Final = "auditkit: update, disabled"
 NESTED: Final = "auditkit: update in nested scopes, durable"
 NESTED_IN_MEMORY: Final = "auditkit: update in nested scopes, in memory"
+DEEP: Final = "auditkit: update, durable, twenty scopes deep"
 TEN: Final = "auditkit: update of a 10-field dataclass, durable"
 TEN_IN_MEMORY: Final = "auditkit: update of a 10-field dataclass, in memory"
 
@@ -29,6 +30,7 @@ OURS: Final = frozenset(
         DISABLED,
         NESTED,
         NESTED_IN_MEMORY,
+        DEEP,
         TEN,
         TEN_IN_MEMORY,
     }
@@ -76,6 +78,7 @@ COMPARISONS: Final = (
     Comparison(NESTED_IN_MEMORY, STRUCTLOG_NESTED),
     Comparison(TEN, STRUCTLOG_TEN),
     Comparison(TEN_IN_MEMORY, STRUCTLOG_TEN),
+    Comparison(DEEP, DURABLE),
     Comparison(TEN, DURABLE, 1.5),
 )
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +15,12 @@ from tests.benchmarks.servers import serving
 from tests.benchmarks.work import ACTOR, REQUEST, Case, Profile, Tweet, Update, revise, rewrite
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from contextlib import ExitStack
+    from collections.abc import Iterator, Sequence
 
     from auditkit.event import Event
 
 _ROOM = 2**34  # bytes: a run must not end for lack of it
+_DEPTH = 20  # scopes
 _LONGEST = 120.0  # seconds
 
 
@@ -96,6 +97,7 @@ def all_ours(where: Trails) -> dict[str, Case]:
         names.DISABLED: Case(call=update_on(_disabled())),
         names.NESTED: _case(nested_on(where.durable), where.durable),
         names.NESTED_IN_MEMORY: _case(nested_on(where.in_memory), where.in_memory),
+        names.DEEP: replace(_case(update_on(where.durable), where.durable), around=_deep),
         names.TEN: _case(ten_on(where.durable), where.durable, Profile),
         names.TEN_IN_MEMORY: _case(ten_on(where.in_memory), where.in_memory, Profile),
     }
@@ -143,6 +145,14 @@ def nested_on(trail: AuditTrail) -> Update:
             return update(tweet, body)
 
     return nested
+
+
+@contextmanager
+def _deep() -> Iterator[None]:
+    with ExitStack() as scopes:
+        for _ in range(_DEPTH):
+            scopes.enter_context(audit_context(actor=ACTOR))
+        yield
 
 
 def ten_on(trail: AuditTrail) -> Update:

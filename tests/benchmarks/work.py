@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -50,12 +51,14 @@ class Case:
         drain: Returns when everything that was called for is worked off.
         subject: Makes what it is done to.
         calls: How many of them make a round.
+        around: Gives what all calls of a round are made in.
     """
 
     call: Update
     drain: Callable[[], object] = bool
     subject: Callable[[], object] = Tweet
     calls: int = CALLS
+    around: Callable[[], AbstractContextManager[object]] = nullcontext
 
 
 def rewrite(tweet: Tweet, body: str) -> str:
