@@ -275,17 +275,17 @@ class _Played:
             self.journal.settle(self.journal.latest())
 
         signal.signal(signal.SIGALRM, handler)
-        while len(handled) < number:
-            _alarm(len(handled))
-            written += write(self.journal, 5)
-            self.journal.settle(self.journal.latest())
+        for done in range(number):
+            _alarm(done)
+            while len(handled) == done:
+                written += write(self.journal, 5)
+                self.journal.settle(self.journal.latest())
         return [written, handled]
 
     def interrupt_by_raising(self, number: int) -> list[str]:
         """Record while a signal handler raises so many times; say what is known to be recorded."""
         told: list[str] = []
         armed: list[bool] = []
-        interrupted = 0
 
         def handler(*_: object) -> None:
             if armed:
@@ -293,15 +293,12 @@ class _Played:
                 raise _Interruption
 
         signal.signal(signal.SIGALRM, handler)
-        while interrupted < number:
-            try:
+        for done in range(number):
+            with suppress(_Interruption):
                 armed.append(True)
-                _alarm(interrupted)
-                for _ in range(100):
+                _alarm(done)
+                while armed:
                     told += write(self.journal, 1)
-                armed.clear()
-            except _Interruption:
-                interrupted += 1
         return told
 
     def fork(self) -> int:
