@@ -514,6 +514,6 @@ class DiskFeed:
         with self._guard:
             self.closed = True
             self._take_begun()
-            while self._held:
-                self._held.popitem()[1].close()
+            for name in list(self._held):
+                self._held.pop(name).close()
             self._worker.close()
