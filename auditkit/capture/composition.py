@@ -18,6 +18,7 @@ from auditkit.draft import Draft, Scene
 from auditkit.errors import InvalidEventError
 from auditkit.event import Actor, Target, describe_kind, lacks_id, text_id
 from auditkit.native import hand_over
+from auditkit.redaction import Redactor
 from auditkit.snapshot import CAPTURE, Unknown, as_snapshot, changes_since, created, deleted, difference, look, snapshot
 from auditkit.snapshot.fields import NOT_OURS
 
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from auditkit.capture.call import Call
     from auditkit.capture.reference import Compiled
     from auditkit.event import MetadataValue
-    from auditkit.redaction import Redactor
 
 SUCCESS, FAILURE, DENIED = "success", "failure", "denied"
 CANCELLED, ABANDONED = "cancelled", "abandoned"
@@ -402,6 +402,7 @@ hand_over(
     merged=merged,
     ambient=ambient,
     compose=compose,
+    redactor_class=Redactor,
     draft_type=Draft,
     new_id=new_id,
 )

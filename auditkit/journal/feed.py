@@ -514,6 +514,7 @@ class DiskFeed:
         with self._guard:
             self.closed = True
             self._take_begun()
-            for name in list(self._held):
-                self._held.pop(name).close()
+            for name in list(self._held):  # a handler that comes in between may close the rest
+                if (held := self._held.pop(name, None)) is not None:
+                    held.close()
             self._worker.close()

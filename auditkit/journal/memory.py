@@ -143,9 +143,9 @@ class MemoryJournal:
         """Forget what every lane has."""
         with self._lock:
             done = min((feed.index for feed in self._feeds), default=self.end())
-            for index in range(self._first, done):
-                del self._drafts[index]
-                self._first = index + 1
+            for index in range(self._first, done):  # a handler that comes in between may forget the rest
+                self._drafts.pop(index, None)
+                self._first = max(self._first, index + 1)
 
     def sync(self) -> bool:
         """Do nothing: there is no device."""

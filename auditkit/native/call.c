@@ -2,10 +2,22 @@
 
 #include "native.h"
 
-DEFINE_FIELDS(Call, CALL_FIELDS)
+DEFINE_FIELDS(Call, CALL_FIELDS, AS_MEMBER)
+
+/* Let no field be deleted: a call looks once whether they are all there, and runs the application's code after that. */
+static int
+set(PyObject *self, PyObject *name, PyObject *value)
+{
+    if (value == NULL) {
+        PyErr_Format(PyExc_AttributeError, "%U of a call can be changed, not deleted", name);
+        return -1;
+    }
+    return PyObject_GenericSetAttr(self, name, value);
+}
 
 static PyType_Slot slots[] = {
     {Py_tp_doc, "The fields of an audited call; capture/call.py says what each of them is."},
+    {Py_tp_setattro, set},
     FIELD_SLOTS(Call),
     {0, NULL},
 };

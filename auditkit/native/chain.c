@@ -9,7 +9,7 @@ typedef struct {
     CHAIN_FIELDS(AS_OBJECT, Chain)
 } Chain;
 
-DEFINE_FIELDS(Chain, CHAIN_FIELDS)
+DEFINE_FIELDS(Chain, CHAIN_FIELDS, AS_MEMBER)
 
 /* Return a hash that goes on where another one is, with more data. */
 static PyObject *

@@ -12,7 +12,9 @@ changes_of(Site *site, Call *call)
     if (site->has_after && call->before != Py_None && is_whole(site->after)) {
         result = argument_of(site->after, call, &object);
         if (result == DONE) {
-            result = changed(state, call->before, object, &changes);
+            PyObject *before = Py_NewRef(call->before);
+            result = changed(state, before, object, &changes);
+            Py_DECREF(before);
             Py_DECREF(object);
         }
     }
@@ -123,11 +125,11 @@ completed(Site *site, Call *call, PyObject *scene, PyObject *metadata)
 static PyObject *
 redacted(State *state, PyObject *redactor, PyObject *metadata)
 {
-    PyObject *decisions = PyObject_GetAttr(redactor, state->names._decisions);
-    int result = FAILED;
-    if (decisions != NULL) {
-        result = is_clean(state, decisions, metadata);
-        Py_DECREF(decisions);
+    int result = NOT_PLAIN;
+    if (Py_TYPE(redactor) == (PyTypeObject *)state->used.redactor_class) {
+        PyObject *decisions = PyObject_GetAttr(redactor, state->names._decisions);
+        result = decisions == NULL ? FAILED : is_clean(state, decisions, metadata);
+        Py_XDECREF(decisions);
     }
     if (result == DONE) {
         return Py_NewRef(metadata);
@@ -139,6 +141,9 @@ redacted(State *state, PyObject *redactor, PyObject *metadata)
 static PyObject *
 id_of(State *state, Call *call, PyObject *now)
 {
+    if (!PyList_CheckExact(call->ids)) {
+        return PyObject_CallMethodNoArgs((PyObject *)call, state->names.event_id);
+    }
     if (PyList_GET_SIZE(call->ids) == 0) {
         PyObject *made = id_at(state, state->used.new_id, now);
         int failed = made == NULL || PyList_Append(call->ids, made) < 0;

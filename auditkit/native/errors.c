@@ -33,19 +33,14 @@ raise_again(PyObject *error)
 /* Let an exception be the one that is handled, as in an `except` clause: what runs then can ask for it, and what is
  * raised then is raised in its context. Give back what was handled here before, for `end_handling`.
  *
- * What is asked for is the topmost of all frames; what is set is this frame's, or this generator's. So what a generator
- * only sees of who runs it must not be put into it.
+ * `PyErr_GetHandledException` tells the topmost of all frames; what is set is this frame's, or this generator's. What a
+ * generator only sees of who runs it must not be put into it, so its own is read where the interpreter keeps it.
  */
 PyObject *
 begin_handling(PyObject *error)
 {
-    PyObject *before = PyErr_GetHandledException();
-    PyErr_SetHandledException(NULL);
-    PyObject *below = PyErr_GetHandledException();
-    if (before == below) {
-        Py_CLEAR(before);
-    }
-    Py_XDECREF(below);
+    PyObject *before = PyThreadState_Get()->exc_info->exc_value;
+    before = before == Py_None ? NULL : Py_XNewRef(before);
     PyErr_SetHandledException(error);
     return before;
 }

@@ -7,7 +7,7 @@ typedef struct {
     IDS_FIELDS(AS_OBJECT, Ids)
 } Ids;
 
-DEFINE_FIELDS(Ids, IDS_FIELDS)
+DEFINE_FIELDS(Ids, IDS_FIELDS, AS_MEMBER)
 
 enum { PREFIX = 15, COUNT = 3, TAIL = 18, ID = PREFIX + COUNT + TAIL };
 

@@ -7,11 +7,11 @@ typedef struct {
     JOURNAL_FIELDS(AS_OBJECT, Journal)
 } Journal;
 
-DEFINE_FIELDS(Journal, JOURNAL_FIELDS)
+DEFINE_FIELDS(Journal, JOURNAL_FIELDS, AS_MEMBER)
 
 /* Call a method without arguments for what it does. */
 static int
-tell(PyObject *self, PyObject *method)
+ask(PyObject *self, PyObject *method)
 {
     PyObject *done = PyObject_CallMethodNoArgs(self, method);
     Py_XDECREF(done);
@@ -68,7 +68,10 @@ refuse(State *state, Journal *self)
         PyObject *error = raised_exception(), *before = begin_handling(error);
         PyObject *done = PyObject_CallMethodOneArg((PyObject *)self, state->names._refuse, error);
         end_handling(before);
-        Py_XDECREF(done); /* it never is */
+        if (done != NULL) { /* it never is */
+            Py_DECREF(done);
+            raise_again(Py_NewRef(error));
+        }
         Py_DECREF(error);
     }
 }
@@ -78,14 +81,14 @@ static int
 catch_up(State *state, Journal *self)
 {
     int waiting = PyObject_IsTrue(self->_interrupting);
-    return waiting <= 0 ? waiting : tell((PyObject *)self, state->names._catch_up);
+    return waiting <= 0 ? waiting : ask((PyObject *)self, state->names._catch_up);
 }
 
 /* Let go of the lock. */
 static int
 let_go(State *state, Journal *self)
 {
-    return tell(self->_lock, state->names.release);
+    return ask(self->_lock, state->names.release);
 }
 
 /* Do what has to be done whatever became of an append; give its position, or raise what it raised. */
@@ -136,7 +139,7 @@ static int
 wake(State *state, Journal *self)
 {
     int waiting = is_true(self->_growth, state->names.waiting);
-    return waiting <= 0 ? waiting : tell(self->_growth, state->names.tell);
+    return waiting <= 0 ? waiting : ask(self->_growth, state->names.tell);
 }
 
 /* Whether an event can be written right away: one that is not too long, where a lock may be waited for. */
@@ -162,7 +165,7 @@ append(State *state, Journal *self, PyObject *draft)
         return PyObject_CallFunctionObjArgs(state->used.append, (PyObject *)self, draft, NULL);
     }
     PyObject *position = NULL;
-    if (usual > 0 && tell(self->_lock, state->names.acquire) == 0) {
+    if (usual > 0 && ask(self->_lock, state->names.acquire) == 0) {
         position = finally(write_down(state, self, body), let_go, state, self);
     }
     Py_XDECREF(body);

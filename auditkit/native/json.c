@@ -49,7 +49,7 @@ put(Writer *writer, const char *text, Py_ssize_t size)
 static int
 put_raw(Writer *writer, PyObject *text)
 {
-    if (!PyUnicode_Check(text) || !PyUnicode_IS_ASCII(text)) {
+    if (!is_text(text) || !PyUnicode_IS_ASCII(text)) {
         return NOT_PLAIN;
     }
     return put(writer, (const char *)PyUnicode_1BYTE_DATA(text), PyUnicode_GET_LENGTH(text)) < 0 ? FAILED : DONE;
@@ -117,12 +117,13 @@ escape(char *end, Py_UCS4 character)
 static int
 put_quoted(Writer *writer, PyObject *text)
 {
-    if (!PyUnicode_Check(text)) {
+    enum { LONGEST = 1 << 20 }; /* what is longer will be cut: it is not worth twelve times its size here */
+    if (!is_text(text) || PyUnicode_GET_LENGTH(text) > LONGEST) {
         return NOT_PLAIN;
     }
     Py_ssize_t size = PyUnicode_GET_LENGTH(text);
     int widest = PyUnicode_MAX_CHAR_VALUE(text) < 0x10000 ? 6 : 12;
-    if (size > (PY_SSIZE_T_MAX / 4 - writer->size) / widest || reserve(writer, widest * size + 2) < 0) {
+    if (reserve(writer, widest * size + 2) < 0) {
         return FAILED;
     }
     char *end = writer->start + writer->size;

@@ -154,7 +154,7 @@ are_same(PyObject *names, PyObject *others)
 
 /* Add one changed field under its two keys. */
 static int
-tell(State *state, PyObject **changes, PyObject *name, PyObject *old, PyObject *now, int all_names)
+note(State *state, PyObject **changes, PyObject *name, PyObject *old, PyObject *now, int all_names)
 {
     PyObject *keys = looked_up(state->used.names, name);
     if (keys == NULL) {
@@ -197,7 +197,7 @@ compared(State *state, PyObject *seen, const Columns *columns, int all_names, Py
             return FAILED;
         }
         PyObject *name = PyTuple_GET_ITEM(names, at);
-        int result = same ? DONE : PyUnicode_CheckExact(name) ? tell(state, changes, name, old, new, all_names) : 0;
+        int result = same ? DONE : PyUnicode_CheckExact(name) ? note(state, changes, name, old, new, all_names) : 0;
         if (result != DONE) {
             return result;
         }

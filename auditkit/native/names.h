@@ -15,7 +15,7 @@
         each(WAYS) each(PLANS) each(HeldColumns) each(SlotColumns) each(names) each(small) each(most)                  \
             each(NOT_OURS) /* how an event is made */                                                                  \
         each(observe) each(target) each(given_target) each(unread_target) each(LATER) each(changes) each(stated)       \
-            each(merged) each(ambient) each(compose) each(draft_type) each(new_id)                                     \
+            each(merged) each(ambient) each(compose) each(redactor_class) each(draft_type) each(new_id)                \
                 each(id_at)                               /* how a call ends otherwise */                              \
         each(failed) each(finishing) each(coroutine_type) /* how JSON is made otherwise */                             \
         each(encode) each(encode_scene) each(value_text)

@@ -142,6 +142,17 @@ contained(State *state)
     return NOT_PLAIN;
 }
 
+/* Whether a value is a text that can be read at sight; Python 3.11 knows texts of an older kind. */
+static inline int
+is_text(PyObject *value)
+{
+#if PY_VERSION_HEX >= 0x030c0000
+    return PyUnicode_Check(value);
+#else
+    return PyUnicode_Check(value) && PyUnicode_IS_READY(value);
+#endif
+}
+
 static inline int
 is_plain_text(PyObject *value)
 {

@@ -3,7 +3,7 @@
 #include "native.h"
 
 #define DEFINE_TYPE(Type, LIST, make)                                                                                  \
-    DEFINE_FIELDS(Type, LIST)                                                                                          \
+    DEFINE_FIELDS(Type, LIST, AS_MEMBER)                                                                               \
                                                                                                                        \
     static PyType_Slot Type##_slots[] = {FIELD_SLOTS(Type), {0, NULL}};                                                \
                                                                                                                        \

@@ -53,7 +53,7 @@ is_judged(Site *site, Call *call)
 
 /* Call a method of the site's with the call and perhaps one argument more. */
 static int
-tell(Site *site, PyObject *method, Call *call, PyObject *more)
+ask(Site *site, PyObject *method, Call *call, PyObject *more)
 {
     PyObject *answer = PyObject_CallMethodObjArgs((PyObject *)site, method, (PyObject *)call, more, NULL);
     Py_XDECREF(answer);
@@ -68,7 +68,7 @@ could_not(Site *site, Call *call)
         return -1;
     }
     PyObject *error = raised_exception(), *before = begin_handling(error);
-    int result = tell(site, site->state->names._could_not, call, error);
+    int result = ask(site, site->state->names._could_not, call, error);
     end_handling(before);
     Py_DECREF(error);
     return result;
@@ -81,12 +81,12 @@ returned(Site *site, Call *call)
     State *state = site->state;
     int result = is_judged(site, call);
     if (result >= 0) {
-        result = result ? tell(site, state->names._judge, call, NULL) : record(site, call);
+        result = result ? ask(site, state->names._judge, call, NULL) : record(site, call);
     }
     if (result < 0 && could_not(site, call) < 0) {
         return -1;
     }
-    if (PyObject_IsTrue(call->trouble) && tell(site, state->names._complain, call, NULL) < 0) {
+    if (PyObject_IsTrue(call->trouble) && ask(site, state->names._complain, call, NULL) < 0) {
         return -1;
     }
     release(state, call);

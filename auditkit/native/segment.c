@@ -7,7 +7,7 @@ typedef struct {
     SEGMENT_FIELDS(AS_OBJECT, Segment)
 } Segment;
 
-DEFINE_FIELDS(Segment, SEGMENT_FIELDS)
+DEFINE_FIELDS(Segment, SEGMENT_FIELDS, AS_MEMBER)
 
 /* Return the line of these digits and this body: `frames.line`. */
 static PyObject *

@@ -3,7 +3,7 @@
 
 #include "native.h"
 
-DEFINE_FIELDS(Site, SITE_FIELDS)
+DEFINE_FIELDS(Site, SITE_FIELDS, AS_CONSTANT)
 
 static int
 read_object(PyObject *declared, PyObject *name, PyObject **object)

@@ -71,14 +71,14 @@ over_text(Reader *reader, int *is_escaped)
     return 0;
 }
 
-static int
+static Py_ssize_t
 over_digits(Reader *reader)
 {
     const char *first = reader->at;
     while (reader->at < reader->end && is_digit(*reader->at)) {
         reader->at++;
     }
-    return (int)(reader->at - first);
+    return reader->at - first;
 }
 
 /* Go over a number as Python writes it, of no more digits than 64 bits have. */
@@ -88,7 +88,7 @@ over_number(Reader *reader)
     enum { MOST = 19 };
     (void)OVER(reader, "-");
     const char *first = reader->at;
-    int digits = over_digits(reader);
+    Py_ssize_t digits = over_digits(reader);
     if (digits == 0 || digits > MOST || (*first == '0' && digits > 1)) {
         return 0;
     }

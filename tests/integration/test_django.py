@@ -47,6 +47,15 @@ def project(tmp_path: Path) -> Path:
     return Path(shutil.copytree(EXAMPLE, tmp_path / "service"))
 
 
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
+    """Return a project with its users, and the cookie of each one's session."""
+    project = Path(shutil.copytree(EXAMPLE, tmp_path_factory.mktemp("prepared") / "service"))
+    run(project, "migrate", "--verbosity=0")
+    cookies: list[str] = json.loads(run(project, "shell", "--no-imports", "-c", PREPARE).splitlines()[-1])
+    return project, cookies
+
+
 def run(project: Path, *words: str) -> str:
     done = subprocess.run(
         [sys.executable, "manage.py", *words],
@@ -98,10 +107,12 @@ UVICORN = ("uvicorn", "--port=0", "--no-proxy-headers", "asgi:application")
     ],
     ids=["gunicorn", "uvicorn-async-view", "uvicorn-sync-view"],
 )
-async def test_requests_at_once_are_apart(project: Path, server: tuple[str, ...], path: str, action: str) -> None:
+async def test_requests_at_once_are_apart(
+    prepared: tuple[Path, list[str]], tmp_path: Path, server: tuple[str, ...], path: str, action: str
+) -> None:
     """Two hundred users at once, each in a session of Django's: every event is its own request's in everything."""
-    run(project, "migrate", "--verbosity=0")
-    cookies = json.loads(run(project, "shell", "--no-imports", "-c", PREPARE).splitlines()[-1])
+    project = Path(shutil.copytree(prepared[0], tmp_path / "service"))
+    cookies = prepared[1]
     with served(project, *server) as address:
         answers = await asyncio.gather(
             *(

@@ -11,6 +11,7 @@ import pytest
 import wrapt
 
 from auditkit import audited, current_entry, ref
+from auditkit.capture.site import Site
 from tests.unit.capture.builders import Refused, only, troubles
 
 if TYPE_CHECKING:
@@ -114,6 +115,31 @@ def test_generator_keeps_no_exception_of_who_runs_it(memory: MemoryTransport) ->
     assert "Refused" == only(memory).metadata["error"]
 
 
+def test_generator_keeps_the_exception_that_it_handles_itself(memory: MemoryTransport) -> None:
+    """A generator that handles the very exception that its runner handles goes on handling it, wherever it runs."""
+
+    def handle() -> Generator[str, None, None]:
+        try:
+            yield "begun"
+        except ValueError:
+            with suppress(Refused):
+                fail()
+            yield "handled"
+            raise
+
+    generator = handle()
+    next(generator)
+    error = ValueError("of both")
+    try:
+        raise error
+    except ValueError:
+        generator.throw(error)
+
+    with pytest.raises(ValueError, match="of both"):
+        next(generator)
+    assert "Refused" == only(memory).metadata["error"]
+
+
 def test_exception_is_handled_while_its_event_is_made(memory: MemoryTransport) -> None:
     """What an event is made of may ask which exception is handled, as in an except clause; after it none is."""
     seen: list[BaseException | None] = []
@@ -156,7 +182,7 @@ def test_function_in_c_that_breaks_its_promise_is_told_by_python(memory: MemoryT
     def make() -> None: ...
 
     site: Any = make._self_site  # type: ignore[attr-defined]
-    site.wrapped = testing.return_null_without_error
+    make._self_site = Site(testing.return_null_without_error, site.declared, site.given)  # type: ignore[attr-defined]
     with pytest.raises(SystemError):
         make()
 

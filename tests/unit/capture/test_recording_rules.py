@@ -13,6 +13,7 @@ from uuid import UUID
 import pytest
 
 from auditkit import AuditTrail, audit_context, audited, bind_context, configure, record, ref, stats
+from auditkit.redaction import Redactor
 from auditkit.transports import MemoryTransport
 from tests.unit.capture.builders import Author, Refused, Tweet, only, troubles
 
@@ -42,6 +43,27 @@ def test_update_records_changed_fields_only(memory: MemoryTransport) -> None:
 
     assert {"body_was": "old", "body": "new"} == only(memory).metadata
     assert {"body": ("old", "new")} == only(memory).changes
+
+
+def test_rules_of_another_class_are_asked(memory: MemoryTransport) -> None:
+    """A redactor that masks more than ours is asked of every event, however innocent that looks."""
+
+    class Strict(Redactor):
+        def apply(self, metadata: Any) -> Any:
+            return dict.fromkeys(metadata, "masked")
+
+    trail = AuditTrail(memory, directory=None)
+    trail.redactor = Strict()
+
+    @audited("tweet.update", "U", capture="tweet", trail=trail)
+    def update(tweet: Tweet, body: str) -> None:
+        tweet.body = body
+
+    for body in ("new", "newer"):
+        update(Tweet(), body)
+    trail.flush()
+
+    assert [{"body_was": "masked", "body": "masked"}] * 2 == [each.metadata for each in memory.events]
 
 
 def test_create_records_the_state_after_it(memory: MemoryTransport) -> None:

@@ -15,6 +15,7 @@ from auditkit.errors import JournalUnavailable
 from auditkit.journal.cursor import Cursor
 from auditkit.journal.feed import HELD_AT_ONCE, DiskFeed
 from auditkit.journal.frames import Keys
+from auditkit.journal.held import Held
 from auditkit.reporting import Reporter
 from auditkit.testing import DrivenClock
 from tests.journals import (
@@ -100,6 +101,22 @@ def test_close_lets_go_of_everything(audit: Path) -> None:
 
     assert [] == descriptors_in(audit)
     assert written[1:] == deliver_all(scanned(audit))
+
+
+def test_close_may_be_interrupted_by_another(audit: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A handler or finaliser may close a feed while that is being closed."""
+    many_segments(audit, 3)
+    feed = scanned(audit)
+    close = Held.close
+
+    def interrupted(held: Held) -> None:
+        close(held)
+        feed.close()
+
+    monkeypatch.setattr(Held, "close", interrupted)
+    feed.close()
+
+    assert [] == descriptors_in(audit)
 
 
 def test_stuck_record_holds_its_segment_alone(audit: Path) -> None:

@@ -49,6 +49,22 @@ def test_records_are_held_by_the_slowest_lane() -> None:
     assert (written[0], 1, None) == (first.event.id, slow.pending(), slow.passed(("", -1)))
 
 
+def test_records_are_forgotten_while_they_are_forgotten() -> None:
+    """What is let go of may end a finaliser that lets go of the rest."""
+    journal = MemoryJournal(reporter=Reporter(CLOCK), max_records=3)
+    feed = journal.feed("lane", durable=True)
+
+    class Letting:
+        def __del__(self) -> None:
+            journal.trim()
+
+    for _ in range(3):
+        journal.append(draft()._replace(metadata={"held": Letting()}))  # type: ignore[dict-item]
+    feed.acknowledge([record.position for record in feed.take(3)])
+
+    assert write(journal, 3) == deliver_all(feed)
+
+
 def test_dead_letters_last_as_long_as_the_process() -> None:
     """A dead letter is kept beside its lane, with its reason."""
     journal = MemoryJournal(reporter=Reporter(CLOCK))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import errno
 import gc
 import hashlib
 import sys
@@ -11,13 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from auditkit import AuditTrail, audit_context, audited, auditing, native
-from auditkit.capture.call import Call, new_call
+from auditkit import AuditTrail, audit_context, audited, auditing, files, native
+from auditkit.capture.call import CALL, Call, new_call
 from auditkit.capture.site import Site
 from auditkit.clock import IdSource, SystemClock
+from auditkit.context import SCOPE
 from auditkit.journal import DiskJournal
 from auditkit.journal.frames import Chain
 from auditkit.journal.segment import Segment
+from tests.journals import open_journal, write
 from tests.unit.capture.builders import Refused, Tweet
 
 if TYPE_CHECKING:
@@ -103,14 +107,71 @@ def test_misuse_raises(compiled: ModuleType, site: Any, name: str) -> None:
 def test_fields_behave_as_slots(compiled: ModuleType) -> None:
     """A field that was not set yet is an AttributeError, and one that is deleted is again."""
     del compiled
-    call = new_call()
-    with pytest.raises(AttributeError, match="trouble"):
-        _ = call.trouble
-    call.trouble = "some"
-    del call.trouble
+    source = IdSource.__new__(IdSource)
+    with pytest.raises(AttributeError, match="_prefix"):
+        _ = source._prefix
+    source._prefix = "some"
+    del source._prefix
 
-    assert not hasattr(call, "trouble")
-    assert not hasattr(call, "__dict__")
+    assert not hasattr(source, "_prefix")
+    assert not hasattr(new_call(), "__dict__")
+
+
+@pytest.mark.parametrize("name", ["ids", "args", "kwargs", "before", "parent", "target", "trouble"])
+def test_field_of_a_call_stays(compiled: ModuleType, name: str) -> None:
+    """Nothing can be taken from a call while its function runs, and what is put in its place breaks nobody's call."""
+    del compiled
+
+    @audited("tweet.update", "U", target="tweet.id", capture="tweet", trail=AuditTrail(directory=None))
+    def update(tweet: Tweet, body: str) -> str:
+        call = CALL.get()
+        with pytest.raises(AttributeError, match=f"{name} of a call can be changed, not deleted"):
+            delattr(call, name)
+        setattr(call, name, 5)
+        tweet.body = body
+        return body
+
+    assert "new" == update(Tweet(), "new")
+
+
+def test_fields_of_a_site_are_fixed(compiled: ModuleType, site: Any) -> None:
+    """What every call reads of its site cannot be changed under it."""
+    del compiled
+    with pytest.raises(AttributeError, match="readonly"):
+        site.action_type = 5
+
+
+@pytest.mark.parametrize("subject", ["trail", "scope", "scene"])
+def test_copies_have_every_field(compiled: ModuleType, subject: str) -> None:
+    """What has its fields in C is copied like what has them in slots."""
+    trail = AuditTrail(directory=None)
+    with audit_context(actor="ada"):
+        scope: Any = SCOPE.get()
+        original = {"trail": trail, "scope": scope, "scene": scope.scene(trail.defaults)}[subject]
+    copied = copy.copy(original)
+    fields = getattr(compiled, {"trail": "Trail", "scope": "Scope", "scene": "Scene"}[subject]).__slots__
+
+    assert fields
+    assert [getattr(original, name) for name in fields] == [getattr(copied, name) for name in fields]
+
+
+def test_error_that_is_not_refused_is_raised(
+    compiled: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A write that failed is raised as it is where nobody says what that means for whoever records."""
+    del compiled
+    journal = open_journal(tmp_path / "audit")
+    write(journal, 1)
+    monkeypatch.setattr(DiskJournal, "_refuse", lambda *_: None)
+
+    def fail(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "it is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "pwrite", fail)
+        with pytest.raises(OSError, match="it is full"):
+            write(journal, 1)
+    assert 1 == len(write(journal, 1))
 
 
 def test_call_in_a_circle_is_collected(compiled: ModuleType) -> None:

@@ -144,6 +144,14 @@ def test_long_events_are_encoded_whole() -> None:
     assert in_python.encode(draft) == encode(draft)
 
 
+@pytest.mark.parametrize("length", [2**20, 2**20 + 1])
+def test_long_texts_are_encoded_alike(length: int) -> None:
+    """A text of any length comes out whole, also one of those that are left to Python."""
+    draft = drafted(target_id="\U0001f600" * length)
+
+    assert in_python.encode(draft) == encode(draft)
+
+
 @given(before=states, after=states, slotted=st.booleans())
 def test_states_are_looked_at_alike(compiled: ModuleType, before: Any, after: Any, *, slotted: bool) -> None:
     """What C sees of a state, and says that changed, is what Python sees and says; else it leaves it to Python."""
