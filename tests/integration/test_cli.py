@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -95,13 +96,22 @@ def following() -> AbstractContextManager[subprocess.Popen[str]]:
     return running(sys.executable, "-m", "auditkit", "log", "--json", "--follow")
 
 
-@pytest.fixture
-def demo() -> str:
-    """Run the demo once, and return what it printed."""
-    done = auditkit("demo")
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """Run the demo once, and return its directory and what it printed."""
+    place = tmp_path_factory.mktemp("shown") / "audit"
+    done = auditkit("demo", "--directory", str(place))
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
-    return done.stdout
+    return place, done.stdout
+
+
+@pytest.fixture
+def demo(shown: tuple[Path, str]) -> str:
+    """Have what the demo leaves in the working directory, and return what it printed."""
+    place, printed = shown
+    shutil.copytree(place, "audit")
+    return printed
 
 
 def actions(*words: str) -> list[str]:
@@ -109,8 +119,9 @@ def actions(*words: str) -> list[str]:
     return [json.loads(line)["action"] for line in auditkit("log", "--json", *words).stdout.splitlines()]
 
 
-def test_demo_shows_the_trail_and_where_it_is(demo: str) -> None:
+def test_demo_shows_the_trail_and_where_it_is() -> None:
     """The demo prints changes as they were and are, what did not succeed, and what became of its events."""
+    demo = auditkit("demo").stdout
     rows = [line for line in demo.splitlines() if re.match(r"\d{4}-\d\d-\d\d ", line)]
 
     assert 12 == len(rows)
