@@ -46,12 +46,14 @@ def compiled(root: Path) -> Path:
     folder = root.joinpath(*MODULE.split(".")[:-1])
     sources = sorted(folder.glob("*.[ch]"))
     name = f"_compiled{sysconfig.get_config_var('EXT_SUFFIX')}"
-    unix = [] if os.name == "nt" else ["-std=c11", "-fvisibility=hidden", "-Wall", "-Wextra"]
+    unix = ["-std=c11", "-fvisibility=hidden", "-Wall", "-Wextra"]
+    if "-O" not in os.environ.get("CFLAGS", "-O"):  # which replaces the interpreter's own flags, optimization among them
+        unix += ["-O2", "-DNDEBUG"]
     extension = Extension(
         MODULE,
         [str(each) for each in sources if each.suffix == ".c"],
         define_macros=[("AUDITKIT_SOURCES", f'"{digest_of(sources)}"')],
-        extra_compile_args=unix,
+        extra_compile_args=[] if os.name == "nt" else unix,
     )
     with TemporaryDirectory() as work:
         command = build_ext(Distribution({"ext_modules": [extension]}))
