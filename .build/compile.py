@@ -47,7 +47,7 @@ def compiled(root: Path) -> Path:
     sources = sorted(folder.glob("*.[ch]"))
     name = f"_compiled{sysconfig.get_config_var('EXT_SUFFIX')}"
     unix = ["-std=c11", "-fvisibility=hidden", "-Wall", "-Wextra"]
-    if "-O" not in os.environ.get("CFLAGS", "-O"):  # which replaces the interpreter's own flags, optimization among them
+    if "-O" not in os.environ.get("CFLAGS", "-O"):  # these replace the interpreter's own, which optimize
         unix += ["-O2", "-DNDEBUG"]
     extension = Extension(
         MODULE,

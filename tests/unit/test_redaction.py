@@ -282,12 +282,11 @@ def test_names_without_end_are_forgotten() -> None:
     ],
     ids=range(15),
 )  # fmt: skip
-@pytest.mark.timeout(5)
+@pytest.mark.timeout(15)  # what costs its length takes a second; what costs its square, half a minute
 def test_no_text_takes_long(text: Any) -> None:
     """No text makes a pattern go back and forth: a long value costs its length."""
-    for _ in range(20):
-        Redactor().text(text)
-        Redactor().apply({"a": text})
+    Redactor().text(text * 8)
+    Redactor().apply({"a": text * 8})
 
 
 _INNOCENT = st.sampled_from(["a", "items", "user", "1", "x y"])
