@@ -28,7 +28,10 @@ class CompileHook(BuildHookInterface[Any]):
         """Compile before the wheel is filled."""
         del version
         wanted = os.environ.get("AUDITKIT_COMPILE", "")
-        if self.target_name != "wheel" or wanted == "0" or sys.implementation.name != "cpython":
+        if self.target_name != "wheel":
+            return
+        place_of(Path(self.root)).unlink(missing_ok=True)  # an editable installation would run what an earlier one left
+        if wanted == "0" or sys.implementation.name != "cpython":
             return
         try:
             made = compiled(Path(self.root))
@@ -41,11 +44,16 @@ class CompileHook(BuildHookInterface[Any]):
         build_data["force_include"][str(made)] = str(made.relative_to(self.root))
 
 
+def place_of(root: Path) -> Path:
+    """Return where this Python looks for the compiled module of a source tree."""
+    folder = root.joinpath(*MODULE.split(".")[:-1])
+    return folder / f"_compiled{sysconfig.get_config_var('EXT_SUFFIX')}"
+
+
 def compiled(root: Path) -> Path:
     """Compile the module of a source tree into it, and return where it is."""
-    folder = root.joinpath(*MODULE.split(".")[:-1])
-    sources = sorted(folder.glob("*.[ch]"))
-    name = f"_compiled{sysconfig.get_config_var('EXT_SUFFIX')}"
+    place = place_of(root)
+    sources = sorted(place.parent.glob("*.[ch]"))
     unix = ["-std=c11", "-fvisibility=hidden", "-Wall", "-Wextra"]
     if "-O" not in os.environ.get("CFLAGS", "-O"):  # these replace the interpreter's own, which optimize
         unix += ["-O2", "-DNDEBUG"]
@@ -60,10 +68,10 @@ def compiled(root: Path) -> Path:
         command.build_lib = command.build_temp = work
         command.ensure_finalized()
         command.run()
-        (made,) = Path(work).rglob(name)
-        new = folder / f".{os.getpid()}{name}"
+        (made,) = Path(work).rglob(place.name)
+        new = place.with_name(f".{os.getpid()}{place.name}")
         new.write_bytes(made.read_bytes())
-    return new.replace(folder / name)  # in one step: what runs here may have loaded the one before
+    return new.replace(place)  # in one step: what runs here may have loaded the one before
 
 
 def digest_of(sources: list[Path]) -> str:
