@@ -117,6 +117,5 @@ def pytest_configure(config: pytest.Config) -> None:
     # Not below the working directory of the moment, which is each test's own.
     set_hypothesis_home_dir(ROOT / ".hypothesis")
     # A machine that is busy with something else is no reason to fail, and the same tests run each time.
-    examples = int(os.environ.get("AUDITKIT_TEST_EXAMPLES", "100"))
-    hypothesis.settings.register_profile("auditkit", deadline=None, derandomize=True, max_examples=examples)
+    hypothesis.settings.register_profile("auditkit", deadline=None, derandomize=True)
     hypothesis.settings.load_profile("auditkit")
