@@ -208,6 +208,10 @@ class Feed(Protocol):
         """Return what was sent of a record before, by whichever process; None where that is not known."""
         ...
 
+    def give_way(self) -> str | None:
+        """Let go of a segment that is handed out whole, where others wait for its place; return its name."""
+        ...
+
     def passed(self, position: Position) -> bool | None:
         """Return whether the record was acknowledged, wherever its lane runs; None when nobody here can know."""
         ...

@@ -114,9 +114,21 @@ class Dispatcher:
             self._feed.tell(self._tally.standing(now))
 
     def _take(self) -> Sequence[Record]:
+        if self.schedule.is_full and not self._give_way():
+            return ()
         if len(self._ahead) < self._max_batch:
             self._read_ahead()
+        if not self._ahead and self._give_way():
+            self._read_ahead()
         return [self._ahead.popleft() for _ in range(min(self._max_batch, len(self._ahead)))]
+
+    def _give_way(self) -> bool:
+        """Let other segments have a turn while nothing is accepted: those at hand may fail only themselves."""
+        segment = self._feed.give_way() if self.schedule.blocks and not self._ahead else None
+        if segment is None:
+            return False
+        self.schedule.give_back(segment, self.marks)
+        return not self.schedule.is_full
 
     def _read_ahead(self) -> None:
         try:

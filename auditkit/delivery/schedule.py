@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import heapq
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from auditkit.delivery.verdict import Attempt, Verdict
+from auditkit.delivery.verdict import LONGEST_COUNTED, Attempt, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from auditkit.protocols import Position, Record
 
 HELD_BACK = 1024  # events that may wait to be tried again before no others are taken: memory is bounded
+HELD_BYTES = 16 * 1024 * 1024  # bytes that they may take; the event that goes beyond is the last
 
 
 @dataclass(slots=True)
@@ -27,7 +28,8 @@ class Batch:
     Attributes:
         records: The events, with their places.
         failures: How often they failed.
-        failing_since: When they first failed.
+        failing_for: Seconds for which they failed while others were accepted, up to ``counted_at``.
+        counted_at: When that was last counted; infinite before they failed at all.
         failed_at: When they last failed.
         concluded: What became of them, once only their acknowledgement is missing.
         number: How many events were taken from the journal before them.
@@ -37,7 +39,8 @@ class Batch:
 
     records: Sequence[Record]
     failures: int = 0
-    failing_since: float = math.inf
+    failing_for: float = 0.0
+    counted_at: float = math.inf
     failed_at: float = math.inf
     concluded: Verdict | None = None
     number: int = 0
@@ -47,6 +50,21 @@ class Batch:
     def positions(self) -> list[Position]:
         """Return the events' places."""
         return [record.position for record in self.records]
+
+    @property
+    def size(self) -> int:
+        """Return how many bytes the events take, as far as they are bytes."""
+        return sum(len(record.body) for record in self.records)
+
+    def failing(self, now: float, accepted_at: float) -> float:
+        """Return the seconds for which they failed while others were accepted.
+
+        What lies between two failures counts where anything was accepted in between, and no more of it than
+        `LONGEST_COUNTED`: events that waited while the destination was down were not failing.
+        """
+        if accepted_at <= self.counted_at:
+            return self.failing_for
+        return self.failing_for + min(now - self.counted_at, LONGEST_COUNTED)
 
 
 class Schedule:
@@ -70,6 +88,8 @@ class Schedule:
         self._retries: list[tuple[float, int, Batch]] = []
         self._queued = 0
         self._held_back = 0
+        self._held_bytes = 0
+        self._void = -1  # marks up to this one say nothing any more: events before them were given back
         self._left_alone_until = -math.inf
         self._asked_until = -math.inf
 
@@ -82,7 +102,7 @@ class Schedule:
         due = bool(self._retries) and self._retries[0][0] <= now
         if due and not self.blocks:
             return self._retry()
-        records = take() if self._held_back < HELD_BACK else ()
+        records = take()
         if not records:
             return self._retry() if due else None
         batch = Batch(records, number=self.taken)
@@ -92,9 +112,30 @@ class Schedule:
 
     def _retry(self) -> Batch:
         batch = heapq.heappop(self._retries)[2]
-        self._held_back -= len(batch.records)
+        self._holds(batch, -1)
         self._under_way.append(batch)
         return batch
+
+    @property
+    def is_full(self) -> bool:
+        """Return whether so much waits to be tried again that nothing else may be taken."""
+        return self._held_back >= HELD_BACK or self._held_bytes >= HELD_BYTES
+
+    def give_back(self, segment: str, marks: Sequence[int]) -> None:
+        """Forget a segment's events: whoever takes them next begins with them anew. No batch is being sent."""
+        retries = self._retries
+        for _, _, batch in retries:
+            self._holds(batch, -1)
+            self.taken -= sum(record.position[0] == segment for record in batch.records)
+            batch.records = [record for record in batch.records if record.position[0] != segment]
+            self._holds(batch, 1)
+        self._retries = [each for each in retries if each[2].records]
+        heapq.heapify(self._retries)
+        self._void = max(marks, default=self._void)
+
+    def _holds(self, batch: Batch, sign: int) -> None:
+        self._held_back += sign * len(batch.records)
+        self._held_bytes += sign * batch.size
 
     def ended(self, batch: Batch) -> None:
         """Hear that a batch is not being sent any more."""
@@ -131,7 +172,7 @@ class Schedule:
     def passed(self, mark: int) -> bool:
         """Return whether the first ``mark`` events that were taken are not outstanding any more."""
         return (
-            self.taken >= mark
+            self.taken >= mark > self._void
             and all(batch.number >= mark for batch in self._under_way)
             and all(batch.number >= mark for _, _, batch in self._retries)
         )
@@ -145,7 +186,7 @@ class Schedule:
             size=len(batch.records),
             failures=batch.failures,
             blocks=self.blocks,
-            failing_for=max(0.0, now - batch.failing_since),
+            failing_for=batch.failing(now, self.accepted_at),
             failed_ago=max(0.0, now - batch.failed_at),
             accepted_ago=now - self.accepted_at,
             chance=chance,
@@ -160,7 +201,8 @@ class Schedule:
     def failed(self, batch: Batch, verdict: Verdict, now: float) -> None:
         """Hear that a batch failed and is to be tried again."""
         batch.failures += 1
-        batch.failing_since = min(batch.failing_since, now)
+        if batch.counted_at == math.inf or self.accepted_at > batch.counted_at:
+            batch.failing_for, batch.counted_at = batch.failing(now, self.accepted_at), now
         batch.failed_at = now
         if verdict.hold:
             self.blocks += 1
@@ -173,12 +215,12 @@ class Schedule:
         """Put a batch's two halves where they are sent next."""
         middle = len(batch.records) // 2
         for half in (batch.records[:middle], batch.records[middle:]):
-            self.queue(Batch(half, batch.failures, batch.failing_since, batch.failed_at, number=batch.number), now)
+            self.queue(replace(batch, records=half), now)
 
     def queue(self, batch: Batch, due: float) -> None:
         """Keep a batch to be tried when it is due."""
         self._queued += 1  # breaks ties, so that two batches are never compared
-        self._held_back += len(batch.records)
+        self._holds(batch, 1)
         heapq.heappush(self._retries, (due, self._queued, batch))
 
     def hurry(self) -> None:

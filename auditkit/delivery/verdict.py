@@ -13,6 +13,7 @@ LONGEST_WAIT = 300.0  # seconds between attempts, however often they failed
 LONGEST_ASKED = 900.0  # seconds of a destination's Retry-After that are honoured
 PROBE = 60.0  # seconds at most between attempts at a destination whose configuration is wrong
 GIVE_UP = 24 * 3600.0  # seconds after which an event that keeps failing among accepted ones is undeliverable
+LONGEST_COUNTED = 3600.0  # seconds between two failures that count for that: an outage is no event's own failing
 RECENT = 60.0  # seconds for which an accepted event shows that a destination's configuration is right
 
 
@@ -57,7 +58,7 @@ class Attempt:
         size: How many events it took.
         failures: How often these events failed before.
         blocks: How many attempts of any events failed before, with none accepted since.
-        failing_for: Seconds since these events first failed.
+        failing_for: Seconds for which these events failed while others were accepted.
         failed_ago: Seconds since these events last failed; 0 if they never did.
         accepted_ago: Seconds since the destination last accepted anything; infinite if it never did.
         chance: A number in [0, 1) for the jitter.
@@ -84,7 +85,7 @@ def judge(attempt: Attempt) -> Verdict:
     reason = reason_of(error)
     if isinstance(error, Rejected):
         return Verdict(action=_apart(attempt), reason=reason)
-    if attempt.failing_for >= GIVE_UP and attempt.accepted_ago < attempt.failing_for:
+    if attempt.failing_for >= GIVE_UP:
         return Verdict(action=_apart(attempt), reason=f"undeliverable: {reason}")
     if isinstance(error, Paused) and attempt.accepted_ago >= RECENT:
         probe = PROBE * (0.5 + attempt.chance / 2)

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import os
-import re
 from typing import TYPE_CHECKING
 
 from auditkit import files
 from auditkit.journal import frames
+from auditkit.journal.quarantine import quarantine
 from auditkit.journal.segment import CLOSED, CORRUPT, NEW
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from auditkit.reporting import Reporter
-
-_LINE_START = re.compile(rb"^[0-9a-f]{64} ", re.MULTILINE)
 
 
 def adopt(path: Path, keys: frames.Keys, reporter: Reporter) -> bool | None:
@@ -60,15 +58,14 @@ def _close(path: Path, file: files.Handle, keys: frames.Keys, reporter: Reporter
         )
         return None
     head, end, records, ended = frames.START, 0, 0, False
-    damage: list[frames.Damage] = []
+    damaged: list[bytes] = []
     for found in frames.resynchronise(data, frames.START, chain):
         if isinstance(found, frames.Damage):
-            damage.append(found)
+            damaged.append(data[found.start : found.end])
             continue
         head, end, ended = found.head, found.end, found.is_end
         records += not (found.is_end or found.is_header)
-    if damage:
-        _quarantine(path, data, damage, reporter)
+    quarantine(path, damaged, reporter)
     if not ended:
         body = frames.end(records)
         line = frames.line(chain.link(head, body), body)
@@ -90,30 +87,6 @@ def _put_aside(path: Path, data: bytes, reporter: Reporter, error: ValueError) -
         path.rename(path.with_suffix(CORRUPT))
         reporter.count("corrupt", data.count(b"\n"))
     reporter.report("unreadable_segment", f"{path} is not a segment that can be read: {error}", cause=path.name)
-
-
-def _quarantine(path: Path, data: bytes, damage: list[frames.Damage], reporter: Reporter) -> None:
-    """Keep what does not verify beside the segment, and count the records that it may have held."""
-    kept = [data[each.start : each.end] for each in damage]
-    lost = sum(_lines(each) for each in kept)
-    if not lost:
-        return  # the line that was being written when the writer died: nobody was told that it is recorded
-    file = files.open_private(path.with_suffix(CORRUPT))
-    try:
-        files.write_at(file.fd, b"".join(kept), 0)
-    finally:
-        files.close(file)
-    reporter.count("corrupt", lost - 1)  # the report counts one
-    reporter.report(
-        "corrupt",
-        f"{lost} damaged line(s) of {path} cannot be delivered, and are kept as {path.stem}{CORRUPT}",
-        cause=path.name,
-    )
-
-
-def _lines(damaged: bytes) -> int:
-    """Return how many whole lines damaged bytes held, as far as that can be seen; a torn one is none."""
-    return max(len(_LINE_START.findall(damaged)), 1) if b"\n" in damaged else 0
 
 
 def sweep(directory: Path) -> None:

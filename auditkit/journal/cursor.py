@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SUFFIX = ".cursor"
-WINDOW = 2048  # records that may be acknowledged ahead of the first that is not
-_SLOT = 1024  # bytes of one copy: the window as hex digits takes 512 of them
+WINDOW = 12 * 1024  # records that may be acknowledged ahead of the first that is not: hardly a segment holds as many
+_SLOT = 4096  # bytes of one copy at most: the window as hex digits takes 3072 of them
 _DIGEST = 16
 _EMPTY = hashlib.blake2b(digest_size=_DIGEST // 2, person=b"auditkit.cursor")
 
@@ -58,12 +58,13 @@ class Progress(NamedTuple):
             self.ahead,
             b"true" if self.done else b"false",
         )
-        return (_checksum(text) + b" " + text).ljust(_SLOT - 1) + b"\n"
+        return _checksum(text) + b" " + text + b"\n"
 
     @classmethod
     def decode(cls, data: bytes) -> Self | None:
         """Return the progress that one copy holds, or None where it is damaged or was never written."""
-        digest, _, text = data.rstrip().partition(b" ")
+        line, _, _ = data.partition(b"\n")  # behind it may be the rest of an older, longer one
+        digest, _, text = line.partition(b" ")
         if len(digest) != _DIGEST or digest != _checksum(text):
             return None
         fields = json.loads(text)

@@ -6,6 +6,7 @@ import math
 import threading
 from collections import deque
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from auditkit import files
@@ -20,6 +21,7 @@ from auditkit.journal.cursor import Cursor
 from auditkit.journal.doubts import mark
 from auditkit.journal.held import Held
 from auditkit.journal.letters import DEAD
+from auditkit.journal.quarantine import quarantine
 from auditkit.journal.segment import CLOSED, CORRUPT, NEW, OPEN, is_for, is_returned
 from auditkit.journal.worker import WorkerFile, sweep_workers
 from auditkit.pacing import AT_ONCE, breathe
@@ -100,6 +102,7 @@ class DiskFeed:
         self._keys, self._reporter, self._clock, self._grace = keys, reporter, clock, grace
         self._held: dict[str, Held] = {}
         self._waiting: deque[str] = deque()  # segments to deliver when those held leave room, oldest first
+        self._gave_way: dict[str, None] = {}  # segments that were let go of for those behind them, in this order
         self._begun: deque[str] = deque()  # this process's own new segments, not among the waiting yet
         self._opened: deque[Held] = deque()  # the same for a lane that is not durable
         self._own: set[str] = set()  # this process's own segments that this lane has not passed
@@ -129,7 +132,7 @@ class DiskFeed:
                 self._begun.append(name)
             else:  # opened at once: the lanes that are durable may have it removed before this one looks
                 try:
-                    self._opened.append(Held(self._directory, name, self._keys, None))
+                    self._opened.append(self._hold(name, None))
                 except (OSError, ValueError):
                     self._begun.append(name)
 
@@ -262,6 +265,20 @@ class DiskFeed:
             message = f"cannot keep the marks of {self.lane} in {self._root}: {error.strerror}"
             self._tell("mark_failed", message, error, cause=self.lane)
 
+    def give_way(self) -> str | None:
+        """Let go of a segment that is handed out whole, where others wait for its place; return its name.
+
+        It waits behind all the others then, and is handed out again when its turn comes.
+        """
+        if not self._waiting or len(self._held) < HELD_AT_ONCE:
+            return None
+        name = next((name for name, held in self._held.items() if held.ended), None)
+        if name is not None:
+            self._held.pop(name).close()
+            self._gave_way[name] = None
+            self._waiting.append(name)
+        return name
+
     def passed(self, position: Position) -> bool | None:
         """Return whether the record was acknowledged, wherever its lane runs; None when nobody can know."""
         name, index = position
@@ -309,7 +326,10 @@ class DiskFeed:
         found = {path.stem: path for path in files.listing(self._directory) if path.suffix in {OPEN, CLOSED}}
         now = self._clock.monotonic()
         self._open_since = {name: since for name, since in self._open_since.items() if name in found}
-        self._waiting = deque(name for name, path in found.items() if self._is_to_claim(path, now, eager=eager))
+        to_claim = [name for name, path in found.items() if self._is_to_claim(path, now, eager=eager)]
+        self._gave_way = {name: None for name in self._gave_way if name in found}
+        self._waiting = deque(name for name in to_claim if name not in self._gave_way)
+        self._waiting.extend(name for name in self._gave_way if name in to_claim)
         self._records = {name: number for name, number in self._records.items() if name in found}
         self._done.intersection_update(found)
         self._unreadable.intersection_update(found)
@@ -404,7 +424,7 @@ class DiskFeed:
             self._pass(name)
             return
         try:
-            self._held[name] = Held(self._directory, name, self._keys, cursor)
+            self._held[name] = self._hold(name, cursor)
             self._unreadable.discard(name)
         except FileNotFoundError:
             self._gone(name, cursor)
@@ -417,6 +437,11 @@ class DiskFeed:
                 self._refused.add(name)
             self._unreadable.add(name)
             self._tell("unreadable_segment", f"segment {name} cannot be read: {error}", None, cause=name)
+
+    def _hold(self, name: str, cursor: Cursor | None) -> Held:
+        path = self._directory / f"{name}{CLOSED}"
+        put_aside = partial(quarantine, path, reporter=self._reporter)
+        return Held(self._directory, name, self._keys, cursor, put_aside)
 
     def _gone(self, name: str, cursor: Cursor | None) -> None:
         """Learn that a segment was removed before this lane opened it: others that it waited for had passed it."""

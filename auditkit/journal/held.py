@@ -14,7 +14,7 @@ from auditkit.journal.cursor import WINDOW, Cursor, Progress
 from auditkit.journal.segment import OPEN, open_segment
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 _CHUNK = 64 * 1024
@@ -30,6 +30,7 @@ class Held:
         name: The segment's name.
         keys: The chains that can be read.
         cursor: The claimed cursor; None for a lane that lives only as long as its process.
+        put_aside: Keeps what is damaged, since the segment goes when all lanes have passed it.
 
     Attributes:
         bodies: What was sent of it, or is about to be; None without a cursor.
@@ -39,11 +40,18 @@ class Held:
         ValueError: It is not one that this process can read.
     """
 
-    def __init__(self, directory: Path, name: str, keys: frames.Keys, cursor: Cursor | None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        name: str,
+        keys: frames.Keys,
+        cursor: Cursor | None,
+        put_aside: Callable[[list[bytes]], None],
+    ) -> None:
         """Open the segment and go to where the lane stands."""
         self.name = name
         self._open_path = directory / f"{name}{OPEN}"
-        self._cursor = cursor
+        self._cursor, self._put_aside = cursor, put_aside
         self.progress = cursor.progress if cursor is not None else Progress()
         self.bodies = None if cursor is None else Bodies(cursor.path, self.progress.has)
         self._file = open_segment(directory, name)
@@ -110,17 +118,26 @@ class Held:
         return list(frames.read_frames(data, self._head, self._chain, offset=self._offset))
 
     def _salvaged(self) -> list[frames.Frame]:
-        """Return what verifies of the rest of a damaged segment, beyond the damage; its end if nothing does."""
+        """Return what verifies of the rest of a damaged segment, and put the damage aside; its end if nothing does.
+
+        Raises:
+            OSError: The damage cannot be read or kept (now): the segment waits until it can.
+        """
+        rest = files.read_at(self._file.fd, files.size(self._file) - self._offset, self._offset)
+        found: list[frames.Frame] = []
+        damaged: list[bytes] = []
+        for each in frames.resynchronise(rest, self._head, self._chain, offset=self._offset):
+            if isinstance(each, frames.Frame):
+                found.append(each)
+            else:
+                damaged.append(rest[each.start - self._offset : each.end - self._offset])
+        if not (found and found[-1].is_end):  # it was closed with its end: at least one line is gone, or cut
+            damaged.append(b"\n" if not damaged or damaged[-1].endswith(b"\n") else damaged.pop() + b"\n")
+        self._put_aside(damaged)
         # The damage may have changed how records beyond it are numbered: what was acknowledged ahead by an
         # earlier process is sent again rather than mistaken for another record.
         known = (1 << (self._index - self.progress.index)) - 1
         self.progress = self.progress._replace(ahead=self.progress.ahead & known)
-        rest = files.read_at(self._file.fd, files.size(self._file) - self._offset, self._offset)
-        found = [
-            each
-            for each in frames.resynchronise(rest, self._head, self._chain, offset=self._offset)
-            if isinstance(each, frames.Frame)
-        ]
         return found or [frames.Frame(frames.end(self._index), self._head, self._offset)]
 
     def acknowledge(self, indexes: Sequence[int]) -> None:

@@ -223,6 +223,10 @@ class MemoryFeed:
         """Return what was sent of a record before."""
         return self._bodies.get(position[1])
 
+    def give_way(self) -> str | None:
+        """Do nothing: there is one segment."""
+        return None
+
     def passed(self, position: Position) -> bool | None:
         """Return whether the record was acknowledged; None when nobody can know."""
         if self._closed or not position[0]:

@@ -27,6 +27,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from auditkit import files
 from auditkit.errors import JournalError
 from auditkit.journal import Keys, verify_journal
+from auditkit.journal.cursor import _SLOT
 from auditkit.protocols import Frozen
 from auditkit.reporting import Reporter
 from tests.journals import CLOCK, draft, open_journal
@@ -125,7 +126,7 @@ class JournalModel(RuleBasedStateMachine):
             os.pwrite(segment._file.fd, line, segment._place[0])
         for cursor in [held._cursor for feed in process.feeds.values() for held in feed._held.values()]:
             if cursor is not None and torn:  # of its two copies the one that does not count was being overwritten
-                os.pwrite(cursor._file.fd, b"x" * torn, (cursor.progress.turn + 1) % 2 * 1024)
+                os.pwrite(cursor._file.fd, b"x" * torn, (cursor.progress.turn + 1) % 2 * _SLOT)
         self._let_go(process)
 
     def _let_go(self, process: Process) -> None:

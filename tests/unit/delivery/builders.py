@@ -73,6 +73,9 @@ class BrokenFeed:
     def kept_body(self, position: Position) -> Frozen | None:
         return self._feed.kept_body(position)
 
+    def give_way(self) -> str | None:
+        return self._feed.give_way()
+
     def tell(self, standing: Standing) -> None:
         self.told.append(standing)
 

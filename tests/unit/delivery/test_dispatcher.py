@@ -8,14 +8,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from auditkit.delivery.dispatcher import Dispatcher
 from auditkit.delivery.tally import LaneStats
-from auditkit.delivery.verdict import GIVE_UP
+from auditkit.delivery.verdict import GIVE_UP, LONGEST_WAIT
 from auditkit.errors import DeliveryRejected, Paused, Rejected, TemporaryFailure
-from auditkit.testing import ScriptedTransport
+from auditkit.journal.feed import HELD_AT_ONCE
+from auditkit.reporting import Reporter
+from auditkit.testing import DrivenClock, ScriptedTransport
+from tests.journals import open_journal, write
 from tests.unit.delivery.builders import Bench, called_ids, ids, run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from auditkit.event import Event
 
@@ -121,6 +126,65 @@ def test_dispatcher_gives_up_after_a_day() -> None:
 
     assert ["undeliverable: 500"] == [reason for _, reason in bench.feed.dead]
     assert neighbours == len(bench.transport.events)
+
+
+def test_outage_gives_up_nothing() -> None:
+    """What failed once before another event was accepted, and then waits for days, is delivered in the end."""
+    down = False
+
+    def judge(events: Sequence[Event]) -> None:
+        if down or bad[0] in ids(events):
+            raise TemporaryFailure("503")
+
+    bench = Bench(ScriptedTransport(otherwise=judge))
+    bad = ids(bench.record())
+    dispatcher = bench.dispatcher()
+    for _ in range(8):  # ragged: the last event that was accepted comes after the first that was not
+        run(dispatcher)
+        bench.clock.advance(1)
+        bench.record()
+    down = True
+    for _ in range(1000):
+        run(dispatcher)
+        bench.clock.advance(300)
+    down = False
+    run(dispatcher)
+    bench.clock.advance(300)
+    bad[0] = "none"
+    run(dispatcher)
+
+    assert ([], 9) == (bench.feed.dead, len(bench.transport.events))
+
+
+def test_many_segments_of_failing_events_hold_nobody_back(tmp_path: Path) -> None:
+    """More segments than a lane holds, each with an event that only fails itself: what comes after them has its turn."""
+    audit = tmp_path / "audit"
+    journal = open_journal(audit)
+    bad: set[str] = set()
+    for _ in range(HELD_AT_ONCE + 3):
+        bad.update(write(journal, 1))
+        journal.rest()
+    good = write(journal, 50)
+    journal.rest()
+
+    def judge(events: Sequence[Event]) -> None:
+        if bad & set(ids(events)):
+            raise TemporaryFailure("500")
+
+    clock, transport = DrivenClock(), ScriptedTransport(otherwise=judge)
+    feed = open_journal(audit).feed("scripted", durable=True)
+    dispatcher = Dispatcher(transport, feed, clock=clock, reporter=Reporter(clock))
+    for _ in range(3 * HELD_AT_ONCE):
+        run(dispatcher)
+        clock.advance(LONGEST_WAIT)
+
+    assert good == ids(transport.events)
+    assert len(bad) == dispatcher.stats().pending
+    bad.clear()
+    while dispatcher.left():
+        run(dispatcher)
+        clock.advance(LONGEST_WAIT)
+    assert len(good) + HELD_AT_ONCE + 3 == len(transport.events) == len({event.id for event in transport.events})
 
 
 @pytest.mark.parametrize(

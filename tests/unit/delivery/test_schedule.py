@@ -6,11 +6,12 @@ import math
 from collections import deque
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auditkit.delivery.schedule import HELD_BACK, Batch, Schedule
-from auditkit.delivery.verdict import Action, Verdict, judge
+from auditkit.delivery.schedule import HELD_BACK, HELD_BYTES, Batch, Schedule
+from auditkit.delivery.verdict import LONGEST_COUNTED, Action, Verdict, judge
 from auditkit.errors import TemporaryFailure
 from auditkit.protocols import Record
 from tests.unit.transports.examples import an_event
@@ -123,14 +124,16 @@ def test_hurry_makes_everything_due() -> None:
 def test_half_keeps_what_is_known() -> None:
     """Each half has failed as often and as long as the whole, and both are sent next, in their order."""
     schedule = Schedule()
-    whole = Batch(records(5), failures=3, failing_since=7.0, failed_at=9.0)
+    whole = Batch(records(5), failures=3, failing_for=7.0, counted_at=8.0, failed_at=9.0)
     schedule.halve(whole, 10.0)
 
     first, second = sent(schedule, 10.0), sent(schedule, 10.0)
 
     assert [*whole.records] == [*first.records, *second.records]
     assert (2, 3) == (len(first.records), len(second.records))
-    assert {(3, 7.0, 9.0)} == {(each.failures, each.failing_since, each.failed_at) for each in (first, second)}
+    assert {(3, 7.0, 8.0, 9.0)} == {
+        (each.failures, each.failing_for, each.counted_at, each.failed_at) for each in (first, second)
+    }
 
 
 def test_memory_is_bounded_while_everything_fails() -> None:
@@ -139,7 +142,7 @@ def test_memory_is_bounded_while_everything_fails() -> None:
     waiting = deque(records(10 * HELD_BACK))
     now = taken = 0.0
     for _ in range(5000):
-        batch = schedule.choose(now, lambda: [waiting.popleft() for _ in range(100)])
+        batch = schedule.choose(now, lambda: () if schedule.is_full else [waiting.popleft() for _ in range(100)])
         now += 400
         if batch is not None:
             failed(schedule, batch, now)
@@ -192,3 +195,58 @@ def test_mark_is_passed_by_what_was_taken_before_it() -> None:
     assert [True, True, False] == [schedule.passed(2), schedule.passed(5), schedule.passed(6)]
     schedule.halve(Batch(records(2), number=5), 1.0)
     assert [True, False] == [schedule.passed(5), schedule.passed(6)]
+
+
+@pytest.mark.parametrize(
+    "moments, expected",
+    [
+        ([("failed", 0.0), ("failed", 300.0)], 0.0),
+        ([("failed", 0.0), ("accepted", 10.0), ("failed", 300.0)], 300.0),
+        ([("failed", 0.0), ("failed", 300.0), ("accepted", 310.0), ("failed", 600.0)], 600.0),
+        ([("accepted", 0.0), ("failed", 10.0), ("failed", 90_000.0)], 0.0),
+        ([("failed", 0.0), ("accepted", 1.0), ("failed", 90_000.0)], LONGEST_COUNTED),
+        ([("failed", 0.0), ("failed", 90_000.0), ("accepted", 90_001.0), ("failed", 90_002.0)], LONGEST_COUNTED),
+        ([("failed", 0.0), *[(what, 100.0 * n) for n in range(1, 9) for what in ("accepted", "failed")]], 800.0),
+    ],
+)
+def test_only_what_fails_among_accepted_events_fails_itself(moments: list[tuple[str, float]], expected: float) -> None:
+    """Time counts against an event where others were accepted meanwhile; of an outage an hour at most does."""
+    schedule = Schedule()
+    batch = sent(schedule, 0.0, lambda: records(1))
+    found = 0.0
+    for what, now in moments:
+        if what == "accepted":
+            schedule.accepted(now)
+        else:
+            found = schedule.attempt(batch, TemporaryFailure("500"), now, 0.5).failing_for
+            failed(schedule, batch, now)
+
+    assert expected == found
+
+
+def test_large_events_fill_the_hand_sooner() -> None:
+    """Memory is bounded in bytes: what waits to be tried again is few events where they are large."""
+    schedule = Schedule()
+    large = [Record(("s", index), EVENT, bytes(HELD_BYTES // 4)) for index in range(9)]
+    taken = 0
+    while not schedule.is_full:
+        failed(schedule, sent(schedule, 400.0 * taken, lambda: [large[taken]]), 400.0 * taken)  # noqa: B023
+        taken += 1
+    again = schedule.choose(400.0 * taken, nothing)
+
+    assert (4, True, False) == (taken, again is not None, schedule.is_full)
+
+
+def test_given_back_events_are_forgotten_until_they_come_again() -> None:
+    """Of a segment that is let go of nothing waits any more, and a mark from before is passed only by the end of all."""
+    schedule = Schedule()
+    one, other = Record(("a", 0), EVENT), Record(("b", 0), EVENT)
+    failed(schedule, sent(schedule, 0.0, lambda: [one, other]), 0.0)
+    failed(schedule, sent(schedule, 10.0, lambda: [Record(("a", 1), EVENT)]), 10.0)
+    schedule.give_back("a", [3])
+    left = sent(schedule, 30.0)
+
+    assert ([other], 1) == (left.records, schedule.taken)
+    schedule.ended(left)
+    schedule.taken = 5
+    assert [False, True] == [schedule.passed(mark) for mark in (3, 4)]

@@ -64,21 +64,12 @@ def test_verdict_of_pause_among_accepted_events(ago: float, action: Action) -> N
 
 
 @pytest.mark.parametrize(
-    "failing_for, accepted_ago, size, action",
-    [
-        (GIVE_UP - 1, 5.0, 1, Action.RETRY),
-        (GIVE_UP, 5.0, 1, Action.BURY),
-        (GIVE_UP, 5.0, 2, Action.HALVE),
-        (GIVE_UP, GIVE_UP, 1, Action.RETRY),
-        (GIVE_UP, math.inf, 1, Action.RETRY),
-        (GIVE_UP * 7, math.inf, 500, Action.RETRY),
-    ],
+    "failing_for, size, action",
+    [(GIVE_UP - 1, 1, Action.RETRY), (GIVE_UP, 1, Action.BURY), (GIVE_UP, 2, Action.HALVE)],
 )
-def test_verdict_after_a_day(failing_for: float, accepted_ago: float, size: int, action: Action) -> None:
-    """An event that fails for a day while others are accepted is given up; a destination that is down is not."""
-    attempt = Attempt(
-        error=TemporaryFailure("busy"), size=size, failing_for=failing_for, accepted_ago=accepted_ago, failures=400
-    )
+def test_verdict_after_a_day(failing_for: float, size: int, action: Action) -> None:
+    """Events that failed for a day while others were accepted are given up, each for itself."""
+    attempt = Attempt(error=TemporaryFailure("busy"), size=size, failing_for=failing_for, failures=400)
 
     assert action is judge(attempt).action
     assert ("undeliverable: busy" if action in {Action.BURY, Action.HALVE} else "busy") == judge(attempt).reason

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -37,6 +38,11 @@ def die(journal: DiskJournal) -> None:
         feed.close()
 
 
+def full(*_: object, **__: object) -> None:
+    """Fail as a full disk does."""
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
 def orphan(audit: Path, number: int) -> tuple[list[str], Path, list[tuple[int, int]]]:
     """Leave a dead writer's segment; return its ids, its file, and where its records' lines begin and end."""
     journal = open_journal(audit)
@@ -56,9 +62,9 @@ def flip(path: Path, at: int) -> None:
         file.write(bytes([byte ^ 1]))
 
 
-def delivered(audit: Path, reporter: Reporter) -> list[str]:
+def delivered(audit: Path, reporter: Reporter, lane: str = "lane") -> list[str]:
     """Return what a process that finds the directory delivers."""
-    feed = open_journal(audit, reporter=reporter).feed("lane", durable=True)
+    feed = open_journal(audit, reporter=reporter).feed(lane, durable=True)
     feed.scan()
     found = deliver_all(feed)
     feed.close()
@@ -128,7 +134,7 @@ def test_garbage_is_put_aside(audit: Path, reporter: Reporter) -> None:
 
 
 def test_follower_waits_at_damage_and_goes_on_when_it_is_judged(audit: Path, reporter: Reporter) -> None:
-    """While its writer lives, a line that does not verify may be half written; once closed it is passed over."""
+    """While its writer lives, a line that does not verify may be half written; once closed it is put aside."""
     journal = open_journal(audit, reporter=reporter)
     feed = journal.feed("lane", durable=True)
     written = write(journal, 5)
@@ -141,7 +147,61 @@ def test_follower_waits_at_damage_and_goes_on_when_it_is_judged(audit: Path, rep
     after = deliver_all(feed)
 
     assert (written[:1], ([], 4), written[2:]) == (before, waiting, after)
-    assert ([], 0) == (segments(audit), feed.pending())
+    assert ([f"{path.stem}.corrupt"], 0, {"corrupt": 1}) == (segments(audit), feed.pending(), reporter.counts())
+
+
+def closed_segment(audit: Path) -> tuple[list[str], Path]:
+    """Leave a closed segment of five events; return their ids, and where it is."""
+    journal = open_journal(audit)
+    written = write(journal, 5)
+    journal.rest()
+    (path,) = (audit / "journal").iterdir()
+    return written, path
+
+
+def test_damage_in_a_closed_segment_is_put_aside_once(audit: Path, reporter: Reporter) -> None:
+    """A bit that flips while a destination is down costs that line, kept and counted once, however many lanes meet it."""
+    written, path = closed_segment(audit)
+    open_journal(audit).feed("other", durable=True).close()
+    starts = [at + 1 for at, byte in enumerate(path.read_bytes()) if byte == ord("\n")]
+    hit = path.read_bytes()[starts[1] : starts[2]]
+    flip(path, starts[1] + 90)  # of the second record
+    found = [delivered(audit, reporter, lane) for lane in ("lane", "other")]
+
+    assert [[written[0], *written[2:]]] * 2 == found
+    assert {"corrupt": 1} == reporter.counts()
+    kept = path.with_suffix(".corrupt").read_bytes()
+    assert 1 == sum(one != other for one, other in zip(kept, hit, strict=True))
+    assert [f"{path.stem}.corrupt"] == segments(audit)
+
+
+@pytest.mark.parametrize("cut", [0, 1, 30], ids=["at a line's end", "in its last byte", "in the line"])
+def test_closed_segment_that_lost_its_end_is_told(audit: Path, reporter: Reporter, cut: int) -> None:
+    """A segment is closed with its end: where that is gone, so may be events, and it is counted."""
+    written, path = closed_segment(audit)
+    data = path.read_bytes()
+    starts = [at + 1 for at, byte in enumerate(data) if byte == ord("\n")]
+    path.write_bytes(data[: starts[5] - cut])
+    found = delivered(audit, reporter)
+
+    assert (written[: 5 if cut == 0 else 4], {"corrupt": 1}) == (found, reporter.counts())
+    assert path.with_suffix(".corrupt").exists()
+
+
+def test_damage_that_cannot_be_kept_keeps_its_segment(
+    audit: Path, reporter: Reporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a full disk a damaged segment waits, and is delivered when what is damaged in it can be put aside."""
+    written, path = closed_segment(audit)
+    starts = [at + 1 for at, byte in enumerate(path.read_bytes()) if byte == ord("\n")]
+    flip(path, starts[1] + 90)
+    monkeypatch.setattr("auditkit.journal.feed.quarantine", full)
+    before = delivered(audit, reporter)
+    kept = path.exists()
+    monkeypatch.undo()
+
+    assert (written[:1], True) == (before, kept)
+    assert written[2:] == delivered(audit, reporter)
 
 
 def test_damage_never_makes_an_acknowledgement_another_records(audit: Path, reporter: Reporter) -> None:

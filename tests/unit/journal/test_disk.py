@@ -223,7 +223,7 @@ def test_cursors_come_with_their_segment(audit: Path) -> None:
     prepared = cursors_in(audit)
     journal.rest()
 
-    assert [("one", 2048), ("two", 2048)] == begun
+    assert [("one", 8192), ("two", 8192)] == begun
     assert 2 * begun == prepared
     assert begun == cursors_in(audit)
 
@@ -240,7 +240,7 @@ def test_lane_that_is_dropped_meanwhile_hinders_no_segment(audit: Path, monkeypa
     monkeypatch.setattr("auditkit.journal.cursor.lanes_of", lambda root: ["dropped", "lane"])
     write(journal, 1)
 
-    assert [("lane", 2048)] == cursors_in(audit)
+    assert [("lane", 8192)] == cursors_in(audit)
 
 
 def test_segment_without_room_for_its_cursors_is_not_begun(audit: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -252,7 +252,7 @@ def test_segment_without_room_for_its_cursors_is_not_begun(audit: Path, monkeypa
     reserve, cursors = files.reserve, []
 
     def full(descriptor: int, size: int) -> None:
-        cursors.append(size == 2048)
+        cursors.append(size == 8192)
         if sum(cursors) % 2 == 0 and cursors[-1]:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         reserve(descriptor, size)

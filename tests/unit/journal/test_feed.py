@@ -129,19 +129,35 @@ def test_stuck_record_holds_its_segment_alone(audit: Path) -> None:
     assert (written[0], [f"{stuck.position[0]}.closed"]) == (stuck.event.id, segments(audit))
 
 
-def test_window_bounds_what_is_acknowledged_ahead(audit: Path) -> None:
-    """Beyond 2,048 records behind one that is not acknowledged, a segment gives no more until it is."""
+def test_stuck_record_holds_up_nothing_of_its_segment(audit: Path) -> None:
+    """All other records of the largest segment are handed out, and acknowledged for whoever comes next too."""
     journal = open_journal(audit)
-    journal._size = 2**21
+    journal._size = 2**22
     feed = journal.feed("lane", durable=True)
-    written = write(journal, 2500)
+    written = write(journal, 9000)
+    stuck, *others = take_all(feed)
+    feed.acknowledge([record.position for record in others])
+    feed.close()
+
+    assert ([stuck.event.id], 8999, 1) == (written[:1], len(others), len(segments(audit)))
+    again = journal.feed("lane", durable=True)
+    again.scan(eager=True)
+    assert written[:1] == deliver_all(again)
+
+
+def test_window_bounds_what_is_acknowledged_ahead(audit: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond as many records as a cursor can tell of behind one that is not acknowledged, a segment gives no more."""
+    monkeypatch.setattr("auditkit.journal.held.WINDOW", 20)
+    journal = open_journal(audit)
+    feed = journal.feed("lane", durable=True)
+    written = write(journal, 25)
     taken = take_all(feed)
     feed.acknowledge([record.position for record in taken[1:]])
     stuck = take_all(feed)
     feed.acknowledge([taken[0].position])
 
-    assert (written[:2048], []) == (ids(taken), stuck)
-    assert written[2048:] == deliver_all(feed)
+    assert (written[:20], []) == (ids(taken), stuck)
+    assert written[20:] == deliver_all(feed)
 
 
 def test_large_records_are_handed_out_a_few_at_a_time(audit: Path) -> None:

@@ -1,0 +1,60 @@
+"""What is damaged in a segment: kept beside it, counted and told, before the segment goes."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from auditkit import files
+from auditkit.journal.segment import CORRUPT
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from auditkit.reporting import Reporter
+
+_LINE_START = re.compile(rb"^[0-9a-f]{64} ", re.MULTILINE)
+
+
+def quarantine(path: Path, damaged: Sequence[bytes], reporter: Reporter) -> None:
+    """Keep what does not verify beside its segment, durably, and count the records that it may have held.
+
+    Every lane that reads the segment meets the same damage: what is kept already is not counted again.
+
+    Args:
+        path: The segment.
+        damaged: Its parts that do not verify. One without a line's end is what was being written when the writer
+            died: nobody was told that it is recorded.
+        reporter: Where it is counted and told.
+
+    Raises:
+        OSError: It cannot be kept.
+    """
+    if not any(map(_lines, damaged)):
+        return
+    file = files.locked(path.with_suffix(CORRUPT), create=True, wait=True)
+    assert file is not None  # noqa: S101  (who waits gets it)
+    try:
+        size = files.size(file)
+        kept = files.read_at(file.fd, size, 0)
+        found = [each for each in damaged if each not in kept]
+        files.write_at(file.fd, b"".join(found), size)
+        files.sync(file.fd)
+    finally:
+        files.close(file)
+    files.sync_directory(path.parent)
+    lost = sum(map(_lines, found))
+    if not lost:
+        return
+    reporter.count("corrupt", lost - 1)  # the report counts one
+    reporter.report(
+        "corrupt",
+        f"{lost} damaged line(s) of {path} cannot be delivered, and are kept as {path.stem}{CORRUPT}",
+        cause=path.name,
+    )
+
+
+def _lines(damaged: bytes) -> int:
+    """Return how many whole lines damaged bytes held, as far as that can be seen; a torn one is none."""
+    return max(len(_LINE_START.findall(damaged)), 1) if b"\n" in damaged else 0
