@@ -209,7 +209,7 @@ class Feed(Protocol):
         ...
 
     def give_way(self) -> str | None:
-        """Let go of a segment that is handed out whole, where others wait for its place; return its name."""
+        """Let go of a segment of which others wait for the place; return its name."""
         ...
 
     def passed(self, position: Position) -> bool | None:

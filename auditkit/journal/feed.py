@@ -137,7 +137,18 @@ class DiskFeed:
                     self._begun.append(name)
 
     def take(self, limit: int) -> Sequence[Record]:
-        """Return up to ``limit`` records not handed out yet, oldest first; empty when there are none."""
+        """Return up to ``limit`` records not handed out yet, oldest first; empty when there are none.
+
+        Where more segments grow than are held, those that wait have their turn when the others have nothing.
+        """
+        records = self._claim_and_read(limit)
+        if not records and self._waiting and self._durable:  # another one's place is in its `Held` alone
+            for name in [name for name, held in self._held.items() if held.is_idle]:
+                self._let_go(name)
+            records = self._claim_and_read(limit)
+        return records
+
+    def _claim_and_read(self, limit: int) -> list[Record]:
         while True:
             self._claim_waiting()
             records = self._read(limit)
@@ -266,18 +277,20 @@ class DiskFeed:
             self._tell("mark_failed", message, error, cause=self.lane)
 
     def give_way(self) -> str | None:
-        """Let go of a segment that is handed out whole, where others wait for its place; return its name.
+        """Let go of a segment of which others wait for the place; return its name.
 
-        It waits behind all the others then, and is handed out again when its turn comes.
+        What of it is not acknowledged is handed out again when its turn comes, behind all the others.
         """
-        if not self._waiting or len(self._held) < HELD_AT_ONCE:
+        if not self._waiting or len(self._held) < HELD_AT_ONCE or not self._durable:
             return None
-        name = next((name for name, held in self._held.items() if held.ended), None)
-        if name is not None:
-            self._held.pop(name).close()
-            self._gave_way[name] = None
-            self._waiting.append(name)
+        name = next(iter(self._held))
+        self._gave_way[name] = None
+        self._let_go(name)
         return name
+
+    def _let_go(self, name: str) -> None:
+        self._held.pop(name).close()
+        self._waiting.append(name)
 
     def passed(self, position: Position) -> bool | None:
         """Return whether the record was acknowledged, wherever its lane runs; None when nobody can know."""

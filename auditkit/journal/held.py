@@ -178,6 +178,11 @@ class Held:
         return self.ended and self.progress.index == self._index
 
     @property
+    def is_idle(self) -> bool:
+        """Return whether every record that was handed out is acknowledged."""
+        return self.progress.index == self._index
+
+    @property
     def pending(self) -> int:
         """Return how many records are not acknowledged, handed out or not."""
         records = self._index if self.ended else max(self._count(), self._index)

@@ -75,6 +75,22 @@ def test_backlog_is_held_a_few_segments_at_a_time(audit: Path) -> None:
     assert ([], [], 0) == (segments(audit), descriptors_in(audit), feed.pending())
 
 
+def test_more_living_writers_than_a_lane_holds_are_all_followed(audit: Path) -> None:
+    """A sidecar delivers for however many processes, and goes on with each that records again."""
+    journals = [open_journal(audit) for _ in range(2 * HELD_AT_ONCE + 5)]
+    feed = open_journal(audit).feed("lane", durable=True)
+    rounds = []
+    for number in (1, 3):
+        written = [each for journal in journals for each in write(journal, number)]
+        opened = len(descriptors_in(audit))
+        feed.scan(eager=True)
+        found = [each for _ in range(4) for each in deliver_all(feed)]
+        opened = len(descriptors_in(audit)) - opened
+        rounds.append((sorted(written) == sorted(found), feed.pending(), opened <= 2 * HELD_AT_ONCE))
+
+    assert [(True, 0, True), (True, 0, True)] == rounds
+
+
 def test_own_segment_waits_behind_a_full_hand(audit: Path) -> None:
     """What this process records while its lane's hands are full is delivered when they are free."""
     old = many_segments(audit, HELD_AT_ONCE)
