@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from auditkit.reporting import Reporter
 
 SCAN_INTERVAL = 5.0  # seconds between looks for segments that nobody delivers
+_RARELY = 20  # times as long as a look takes lie between two that find nothing: hundreds of processes may write there
 _AHEAD = 64  # records taken from the feed at once: half its cost lies in the asking
 KEYS_KEPT_NS = 24 * 3600 * 10**9  # nanoseconds for which WorkOS knows an idempotency key again
 _TELL_INTERVAL = 2.0  # seconds for which nothing is told of a lane whose trouble stays as it is
@@ -85,9 +86,14 @@ class Dispatcher:
     def next(self) -> Batch | None:
         """Return what to send now, if anything; give it to `attempt`."""
         now = self._clock.monotonic()
-        if now >= self._next_scan:
+        looks = now >= self._next_scan
+        if looks:
             self.scan()
-        return self.schedule.choose(now, self._take)
+        batch = self.schedule.choose(now, self._take)
+        if looks and batch is None:
+            end = self._clock.monotonic()
+            self._next_scan = max(self._next_scan, end + (end - now) * _RARELY)
+        return batch
 
     def rest(self) -> float:
         """Return the seconds until there may be something to do that nobody tells of."""

@@ -142,9 +142,12 @@ class DiskFeed:
         Where more segments grow than are held, those that wait have their turn when the others have nothing.
         """
         records = self._claim_and_read(limit)
-        if not records and self._waiting and self._durable:  # another one's place is in its `Held` alone
-            for name in [name for name, held in self._held.items() if held.is_idle]:
+        turns = len(self._waiting) if self._durable else 0  # the place of another lane's is in its `Held` alone
+        while turns > 0 and not records:
+            idle = [name for name, held in self._held.items() if held.is_idle]
+            for name in idle:
                 self._let_go(name)
+            turns = turns - len(idle) if idle else 0
             records = self._claim_and_read(limit)
         return records
 
@@ -284,12 +287,13 @@ class DiskFeed:
         if not self._waiting or len(self._held) < HELD_AT_ONCE or not self._durable:
             return None
         name = next(iter(self._held))
-        self._gave_way[name] = None
         self._let_go(name)
         return name
 
     def _let_go(self, name: str) -> None:
         self._held.pop(name).close()
+        self._gave_way.pop(name, None)
+        self._gave_way[name] = None
         self._waiting.append(name)
 
     def passed(self, position: Position) -> bool | None:
