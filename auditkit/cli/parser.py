@@ -55,8 +55,9 @@ _STATUS = """\
 Print how each destination stands that a directory keeps events for, whichever
 processes work it: what waits, since when, how fast it goes, dead letters, how
 many processes work it, and why the last attempt failed. Below it stands what
-is wrong, in the words of health(), each with a remedy. Exit status 1 when there
-is a problem. Changes nothing, and may run beside the service.
+is wrong, in the words of health(), each with a remedy; that damage was put
+aside is told until somebody has moved it out of the directory. Exit status 1
+when there is a problem. Changes nothing, and may run beside the service.
 """
 _STATUS_EXAMPLES = """\
 examples:
@@ -79,10 +80,11 @@ examples:
 """
 _VERIFY = """\
 Walk the chains of a directory's ledger and of its journal, and name the first
-record that is not as it was recorded. Changes nothing, and may run beside the
-service. With the secret in AUDITKIT_SECRET also an edit by somebody who has
-the files, but not the secret, shows. Exit status 1 when something is wrong, or
-cannot be judged without another secret.
+record that is not as it was recorded, and every file with damage that was found
+and put aside. Changes nothing, and may run beside the service. With the secret
+in AUDITKIT_SECRET also an edit by somebody who has the files, but not the
+secret, shows. Exit status 1 when something is wrong, was put aside and is still
+in the directory, or cannot be judged without another secret.
 """
 _VERIFY_EXAMPLES = """\
 examples:

@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING
 from auditkit.cli import surroundings
 from auditkit.errors import LedgerError
 from auditkit.rendering import printable
+from auditkit.trail.telling import REMEDIES
 from auditkit.trail.verifying import verify_directory
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
     from auditkit.journal import JournalVerification
     from auditkit.ledger import Verification
+    from auditkit.trail.verifying import DirectoryVerification
 
 _KEYED = "A secret was used: an edit shows unless it was made by somebody who has the secret."
 _UNKEYED = (
@@ -26,24 +29,24 @@ _ALWAYS = "What was cut off the end, or removed whole, shows only against a head
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print what can be vouched for; 1 where a record is not as it was recorded, or cannot be judged."""
+    """Print what can be vouched for; 1 where a record is not as it was recorded, cannot be judged, or was put aside."""
     directory = Path(arguments.directory or surroundings.default_directory())
     if not directory.is_dir():
         raise LedgerError(f"there is no audit directory {directory}; name one")
-    ledger, journal = verify_directory(directory, secret=surroundings.secret())
+    found = verify_directory(directory, secret=surroundings.secret())
     if arguments.json:
-        print(json.dumps({"ledger": _plain(ledger), "journal": _plain(journal)}))
+        print(json.dumps(dataclasses.asdict(found)))
     else:
-        for line in (*_of_ledger(ledger), *_of_journal(journal)):
-            print(printable(line))
-        print(_KEYED if journal.signed or (ledger is not None and ledger.signed) else _UNKEYED)
-        print(_ALWAYS)
-    is_sound = (ledger is None or ledger.first_bad is None) and journal.first_bad is None
-    return 0 if is_sound and not journal.unknown else 1
+        _show(found)
+    return 0 if found.is_sound else 1
 
 
-def _plain(found: Verification | JournalVerification | None) -> dict[str, object] | None:
-    return None if found is None else dataclasses.asdict(found)
+def _show(found: DirectoryVerification) -> None:
+    ledger, journal = found.ledger, found.journal
+    for line in (*_of_ledger(ledger), *_of_journal(journal), *_of_damage(found.set_aside)):
+        print(printable(line))
+    print(_KEYED if journal.signed or (ledger is not None and ledger.signed) else _UNKEYED)
+    print(_ALWAYS)
 
 
 def _of_ledger(ledger: Verification | None) -> list[str]:
@@ -65,8 +68,12 @@ def _of_journal(journal: JournalVerification) -> list[str]:
         bad = journal.first_bad
         lines.append(f"journal: BAD: segment {bad.name} {bad.reason} (byte {bad.offset})")
     lines += [f"journal: segment {name} needs another secret: set AUDITKIT_SECRET" for name in journal.unknown]
-    lines += [f"journal: {name} holds damage that was found and put aside" for name in journal.set_aside]
     return lines
+
+
+def _of_damage(set_aside: Sequence[str]) -> list[str]:
+    lines = [f"put aside: {name} holds what damage hit" for name in set_aside]
+    return [*lines, f"  -> {REMEDIES['corrupt']}"] if lines else []
 
 
 def _count(number: int, one: str, many: str) -> str:

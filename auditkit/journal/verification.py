@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from auditkit import files
 from auditkit.journal import frames
-from auditkit.journal.segment import CLOSED, CORRUPT, OPEN, open_segment
+from auditkit.journal.segment import CLOSED, OPEN, open_segment
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,7 +40,6 @@ class JournalVerification:
         records: How many events they hold.
         signed: How many of the segments were signed with one of the secrets given.
         unknown: Segments that were signed with another secret, and cannot be judged.
-        set_aside: Files with damage that was found and put aside when their segments were taken over.
         first_bad: The first one that is not as it was written, or None.
     """
 
@@ -48,7 +47,6 @@ class JournalVerification:
     records: int
     signed: int
     unknown: tuple[str, ...]
-    set_aside: tuple[str, ...]
     first_bad: BadSegment | None
 
 
@@ -62,7 +60,7 @@ def verify(directory: Path, keys: frames.Keys) -> JournalVerification:
     Raises:
         OSError: The directory or a segment cannot be read.
     """
-    listing = sorted(files.listing(directory / "journal"))
+    listing = files.listing(directory / "journal")
     segments = records = signed = 0
     unknown: list[str] = []
     first_bad: BadSegment | None = None
@@ -77,14 +75,8 @@ def verify(directory: Path, keys: frames.Keys) -> JournalVerification:
             unknown.append(name)
         else:
             segments, records, signed = segments + 1, records + found[0], signed + found[1]
-    set_aside = tuple(path.name for path in listing if path.suffix == CORRUPT)
     return JournalVerification(
-        segments=segments,
-        records=records,
-        signed=signed,
-        unknown=tuple(unknown),
-        set_aside=set_aside,
-        first_bad=first_bad,
+        segments=segments, records=records, signed=signed, unknown=tuple(unknown), first_bad=first_bad
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sqlite3
 import threading
 from pathlib import Path
@@ -18,6 +17,7 @@ from auditkit.ledger.database import is_damage, is_misfit, quarantine, writing
 from auditkit.ledger.rows import prepare
 from auditkit.pacing import AT_ONCE, breathe
 from auditkit.protocols import Record
+from auditkit.reporting import Reporter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
     _Execute = Callable[[str, Sequence[str | bytes | int]], sqlite3.Cursor]
     _End = tuple[int, bytes]  # the last position, and its link
-
-logger = logging.getLogger("auditkit")
 
 _CLOCK = SystemClock()
 _NOWHERE = ("", -1)
@@ -59,9 +57,7 @@ class LedgerWriter:
         clock: For time, jitter and salts.
         key: The subkey that signs the chain, 16 to 64 bytes; None for a chain that shows only damage.
         shared: Whether the directory's group may read and write what is in it.
-
-    Attributes:
-        quarantined: How many damaged ledgers this writer has moved aside.
+        reporter: Where a damaged ledger is told; one of its own by default.
 
     Raises:
         ConfigurationError: The key has another size.
@@ -76,14 +72,20 @@ class LedgerWriter:
     durable = True
 
     def __init__(
-        self, directory: Path | str, *, clock: Clock = _CLOCK, key: bytes | None = None, shared: bool = False
+        self,
+        directory: Path | str,
+        *,
+        clock: Clock = _CLOCK,
+        key: bytes | None = None,
+        shared: bool = False,
+        reporter: Reporter | None = None,
     ) -> None:
         self._directory = Path(directory)
         self._clock = clock
         self._hasher = Hasher(key)  # a key that cannot sign is refused here, not in a lane's thread
         self._shared = shared
         self._batch = threading.Lock()
-        self.quarantined = 0
+        self._reporter = reporter or Reporter(clock)
 
     @property
     def path(self) -> Path:
@@ -224,10 +226,10 @@ class LedgerWriter:
         return TemporaryFailure(f"{self.path} cannot be written now: {error}")
 
     def _report(self, found: _Quarantined) -> None:
-        self.quarantined += 1
-        logger.warning(
-            "ledger_quarantined: the ledger was damaged (%s); it is kept as %s and a new one was begun; "
-            "to rescue what can be read: sqlite3 FILE .recover",
-            found.error,
-            found.moved,
+        self._reporter.report(
+            "corrupt",
+            f"the ledger was damaged; it is kept as {found.moved}, and a new one is begun; to rescue what can be read: "
+            "sqlite3 FILE .recover",
+            cause=str(self.path),
+            error=found.error,
         )

@@ -23,6 +23,7 @@ from auditkit.journal import (
     workers_of,
 )
 from auditkit.trail.outlook import LONG, status_of_destination, waiting_problems
+from auditkit.trail.set_aside import set_aside_problems
 from auditkit.trail.telling import Health, destination_problems
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ def status_of(directory: str | os.PathLike[str], *, clock: Clock | None = None) 
             )
             for name in _destinations(root)
         }
+        damage = set_aside_problems(root)
     except OSError as error:
         raise JournalUnavailable(
             f"cannot look into {root}: {error.strerror}; run this as the user that runs the application"
@@ -96,6 +98,7 @@ def status_of(directory: str | os.PathLike[str], *, clock: Clock | None = None) 
     problems = (
         *destination_problems(destinations, instant_of),
         *waiting_problems(destinations, journal, at_ns),
+        *damage,
     )
     return Status(at_ns=at_ns, journal=journal, destinations=destinations, health=Health(problems))
 
@@ -151,6 +154,8 @@ class Lookout:
         others = {name: each for name, each in destinations.items() if name not in own}
         yield from destination_problems(others, instant_of)
         yield from waiting_problems(destinations, journal, now_ns)
+        with suppress(OSError):  # of the ledger: how that stands its lane knows
+            yield from set_aside_problems(root)
 
     def _look_at(self, root: Path, name: str, now_ns: int) -> DestinationStatus:
         oldest_ns = oldest_waiting_ns(root, name, now_ns)

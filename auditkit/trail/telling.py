@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 REMEDIES = {
     "behind": "let more deliver: a higher delivery_share or concurrency, or auditkit deliver --follow; or record less",
+    "corrupt": "look at it, rescue what is needed, then move it out of the directory: it is told while it is there",
     "failing": "see the destination's own status; everything is kept and tried again",
     "journal_full": "free space, or raise max_bytes; see which destination does not accept its events",
     "journal_unavailable": "see that the directory exists and that this process may write it",

@@ -188,7 +188,8 @@ class Builder:
             self._reporter.report("no_ledger", message, error=error)
             return None, []
         key = next(iter(self._settings.subkeys("ledger")), None)
-        writer = LedgerWriter(directory, clock=self._clock, key=key, shared=self._settings.shared_group)
+        shared = self._settings.shared_group
+        writer = LedgerWriter(directory, clock=self._clock, key=key, shared=shared, reporter=self._reporter)
         return writer, [self._lane(writer, journal, ())]
 
     def _lanes(self, journal: Journal, already: Mapping[str, Collection[str]]) -> list[Lane]:

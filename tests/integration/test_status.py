@@ -336,6 +336,60 @@ def test_journal_that_is_nearly_full_is_a_problem() -> None:
     )
 
 
+def no_segment() -> None:
+    Path("audit/journal/s.open").write_bytes(b"one\ntwo\n")
+
+
+def no_database() -> None:
+    Path("audit/ledger/ledger.sqlite3").write_bytes(bytes(range(256)) * 16)
+
+
+@pytest.mark.parametrize(
+    ("room", "damage"), [("journal", no_segment), ("ledger", no_database)], ids=["journal", "ledger"]
+)
+def test_damage_is_a_problem_until_it_is_moved_away(
+    room: str, damage: Callable[[], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What damage hit is counted, and told in health and status, by processes that come later too; moving it ends it."""
+    before = AuditTrail(directory="audit")
+    before.emit(an_event())
+    assert before.shutdown(10)
+    damage()
+    trail = AuditTrail(directory="audit")
+    trail.emit(an_event())
+    assert trail.flush(10)
+    counted, here = trail.stats().troubles, trail.health()
+    trail.shutdown(10)
+    later = AuditTrail(directory="audit", deliver=False)
+    there = later.health(), status_of("audit").health
+    status, told = as_json(capsys)
+    (kept,) = Path("audit").glob("*/*.corrupt*")
+    kept.rename("taken")
+
+    (problem,) = here.problems
+    assert "corrupt" in counted
+    assert (here, here) == there
+    assert ("corrupt", None) == (problem.code, problem.destination)
+    assert f"damage was found, and what it hit was put aside: {room}/{kept.name}" == problem.text
+    assert "then move it out of the directory" in problem.remedy
+    assert (1, ["corrupt"]) == (status, [each["code"] for each in told["problems"]])
+    assert later.health().ok
+    assert 0 == main(["status"])
+    later.shutdown(1)
+
+
+def test_ledger_that_may_not_be_looked_at_hides_no_other_problem() -> None:
+    """Where the ledger's part of the directory cannot be read, health still tells what is wrong with the journal."""
+    clock = hours_later()
+    trail = AuditTrail(ScriptedTransport(name="workos"), directory="audit", deliver=False, ledger=False, clock=clock)
+    trail.emit(an_event())
+    clock.advance(601)
+    Path("audit/ledger").write_text("")
+
+    assert ["unattended"] == [each.code for each in trail.health().problems]
+    trail.shutdown(1)
+
+
 def test_health_of_a_directory_that_may_not_be_looked_at() -> None:
     """Where the directory goes, health tells what the trail itself knows, and raises nothing."""
     trail = AuditTrail(directory="audit", ledger=False)

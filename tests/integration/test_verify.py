@@ -99,6 +99,35 @@ def test_changed_segment_is_named(audit: Path) -> None:
     assert f"journal: BAD: segment {segment.stem} was changed" in verify(audit).stdout
 
 
+@pytest.mark.parametrize("name", ["journal/a.corrupt", "ledger/ledger.sqlite3.corrupt-20261123T073512.000000Z-wal"])
+def test_what_was_put_aside_is_named_until_it_is_moved_away(audit: Path, name: str) -> None:
+    """Damage that was found leaves nothing sound: its file is named with what to do, until somebody has taken it."""
+    recorded(audit, 3)
+    (audit / name).write_bytes(b"damage")
+    told, as_json = verify(audit), verify(audit, "--json")
+    (audit / name).rename(audit.parent / "taken")
+    taken = verify(audit)
+
+    assert (1, 1, 0) == (told.returncode, as_json.returncode, taken.returncode)
+    assert (
+        f"put aside: {name} holds what damage hit\n  -> look at it, rescue what is needed, then move it" in told.stdout
+    )
+    assert [name] == json.loads(as_json.stdout)["set_aside"]
+    assert "put aside" not in taken.stdout
+
+
+def test_what_was_put_aside_is_named_where_no_ledger_is_left(audit: Path) -> None:
+    """A ledger that was moved aside, and could not be begun anew yet, is named all the same."""
+    recorded(audit, 3)
+    for path in (audit / "ledger").glob("ledger.sqlite3*"):
+        path.rename(path.with_name(path.name.replace("sqlite3", "sqlite3.corrupt-now")))
+    done = verify(audit)
+
+    assert 1 == done.returncode
+    assert "ledger: there is none\n" in done.stdout
+    assert "put aside: ledger/ledger.sqlite3.corrupt-now holds what damage hit\n" in done.stdout
+
+
 def test_directory_that_is_not_there(audit: Path) -> None:
     """A name that is none is trouble, told in a line."""
     done = verify(audit)

@@ -37,12 +37,11 @@ def test_journal_as_written(audit: Path, secrets: list[bytes], *, closed: bool) 
         journal.rest()
     found = verify_journal(audit, Keys(secrets))
 
-    assert (2, 5, 2 * len(secrets), (), (), None) == (
+    assert (2, 5, 2 * len(secrets), (), None) == (
         found.segments,
         found.records,
         found.signed,
         found.unknown,
-        found.set_aside,
         found.first_bad,
     )
 
@@ -131,14 +130,14 @@ def test_segment_of_another_secret_cannot_be_judged(audit: Path) -> None:
 
 
 def test_what_is_no_segment_is_bad(audit: Path) -> None:
-    """A file under a segment's name that was never one is named; one that was put aside is listed."""
+    """A file under a segment's name that was never one is named; one that was put aside is no segment any more."""
     open_journal(audit)
     (audit / "journal" / "a.closed").write_bytes(b"no segment\n")
     (audit / "journal" / "b.corrupt").write_bytes(b"damage")
     found = verify_journal(audit, Keys())
 
     assert found.first_bad is not None
-    assert ("a", ("b.corrupt",)) == (found.first_bad.name, found.set_aside)
+    assert ("a", 0) == (found.first_bad.name, found.segments)
     assert found.first_bad.reason.startswith("is none that can be read")
 
 

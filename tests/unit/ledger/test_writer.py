@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import logging
 import os
 import sqlite3
 from contextlib import closing
@@ -14,11 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from auditkit import files
+from auditkit.clock import SystemClock
 from auditkit.encoding import encode_event
 from auditkit.errors import ConfigurationError, Paused, TemporaryFailure
 from auditkit.ledger import LedgerReader, LedgerWriter, ledger_path, schema, verify
 from auditkit.ledger.database import quarantine
 from auditkit.protocols import Record
+from auditkit.reporting import Reporter
 from tests.unit.ledger.builders import NOON, EventfulClock, ImpatientClock, ask, edit, event_of, write
 
 if TYPE_CHECKING:
@@ -156,17 +157,16 @@ def test_database_of_another_program_is_left_untouched(tmp_path: Path, statement
 def test_damaged_ledger_is_moved_aside_and_begun_anew(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, content: bytes
 ) -> None:
-    """A file that is no database keeps its bytes under another name, and the trail goes on in a new one."""
+    """A file that is no database keeps its bytes under another name, is counted, and the trail goes on in a new one."""
     write(tmp_path, range(1, 3))
     ledger_path(tmp_path).write_bytes(content)
-    writer = LedgerWriter(tmp_path)
-    with caplog.at_level(logging.WARNING, "auditkit"):
-        writer.send([event_of(3)])
+    reporter = Reporter(SystemClock())
+    LedgerWriter(tmp_path, reporter=reporter).send([event_of(3)])
 
     (kept,) = (each for each in ledger_path(tmp_path).parent.iterdir() if ".corrupt-" in each.name)
     assert content == kept.read_bytes()
-    assert 1 == writer.quarantined
-    assert str(kept) in caplog.text
+    assert {"corrupt": 1} == reporter.counts()
+    assert f"corrupt: the ledger was damaged; it is kept as {kept}" in caplog.text
     assert ["event-3"] == ids(tmp_path)
     assert verify(tmp_path).first_bad is None
 
@@ -209,10 +209,10 @@ def test_overwritten_page_is_found_by_the_writer_that_meets_it(tmp_path: Path) -
     with ledger_path(tmp_path).open("r+b") as file:
         file.seek((root - 1) * 4096)
         file.write(b"\xff" * 4096)
-    writer = LedgerWriter(tmp_path)
-    writer.send([event_of(100)])
+    reporter = Reporter(SystemClock())
+    LedgerWriter(tmp_path, reporter=reporter).send([event_of(100)])
 
-    assert 1 == writer.quarantined
+    assert {"corrupt": 1} == reporter.counts()
     assert ["event-100"] == ids(tmp_path)
 
 
