@@ -263,7 +263,8 @@ def resynchronise(data: bytes, previous: bytes, chain: Chain, *, offset: int = 0
 
     After damage a line verifies by the digits that a damaged line before it states. Where only the digits
     or the line break were hit, the line after vouches for the JSON: that line is whole. So one flipped byte
-    costs at most the line it fell into.
+    costs at most the line it fell into. Where a line's digits and its JSON were hit, nothing vouches for the line
+    behind it, which counts as damage too though it is whole; so does the next where the break between was hit as well.
 
     Args:
         data: The segment from a line's first byte to its end; zeros at its end are space not used.

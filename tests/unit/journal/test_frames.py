@@ -102,6 +102,43 @@ def test_any_flipped_byte_costs_at_most_its_own_line() -> None:
             assert found in (records, [each for number, each in enumerate(records) if number != hit]), (at, byte)
 
 
+@pytest.mark.parametrize(
+    ("start", "stop", "lost"),
+    [
+        (5, 60, ""),  # its digits alone: the line behind vouches for its JSON
+        (70, 80, "2"),  # its JSON alone: its digits vouch for the line behind
+        (5, 80, "23"),  # both: nothing vouches for the line behind
+        (5, None, "234"),  # with the break that ends it, no line is seen to begin behind it
+        (-60, 80, "123"),  # the line before, too
+    ],
+)
+def test_damage_that_hit_digits_too_costs_the_line_behind(start: int, stop: int | None, lost: str) -> None:
+    """A sound line that nothing vouches for any more is part of the damage, in which its JSON can still be read."""
+    records = [b'{"id":"%d","v":"%b"}' % (number, b"x" * 40) for number in range(7)]
+    data = segment_of(records)
+    at = data.index(b'{"id":"2"') - frames.DIGITS - 1
+    end = data.index(b"\n", at) + 1 if stop is None else at + stop
+    data = data[: at + start] + bytes(end - at - start) + data[end:]
+    damage = [each for each in frames.resynchronise(data, frames.START, CHAIN) if isinstance(each, frames.Damage)]
+    aside = b"".join(data[each.start : each.end] for each in damage)
+
+    assert [each for number, each in enumerate(records) if str(number) not in lost] == salvaged(data)
+    assert all(records[int(number)] + b"\n" in aside for number in lost if int(number) > 2)
+
+
+@given(bodies, st.data())
+def test_damage_costs_what_it_hit_and_at_most_two_lines_behind(records: list[bytes], data: st.DataObject) -> None:
+    """Wherever bytes are lost, every line before them is delivered, and every one but two of those behind them."""
+    whole = segment_of(records)
+    start = data.draw(st.integers(0, len(whole) - 1))
+    stop = data.draw(st.integers(start + 1, len(whole)))
+    found = salvaged(whole[:start] + bytes(stop - start) + whole[stop:])
+    first, behind = whole[:start].count(b"\n") - 1, whole[: stop - 1].count(b"\n")
+
+    assert records[: max(first, 0)] == found[: max(first, 0)]
+    assert not [each for each in records[behind + 2 :] if each not in found]
+
+
 def test_line_whose_digits_or_break_were_hit_is_whole() -> None:
     """A line that the next one vouches for is delivered though its digits or its line break were hit."""
     records = [b'{"id":"%d"}' % number for number in range(3)]
