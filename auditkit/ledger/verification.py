@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from auditkit.encoding import decode
+from auditkit.errors import LedgerError
 from auditkit.ledger import schema
 from auditkit.ledger.chain import GENESIS, Break, ChainedRow, Walk
 from auditkit.ledger.database import is_blank, is_damage, reading
@@ -53,14 +54,15 @@ def verify(directory: Path | str, *, keys: Sequence[bytes] = ()) -> Verification
         ConfigurationError: A key has not 16 to 64 bytes.
     """
     walk = Walk(keys)
-    # One connection throughout, so that all pages are of one file, should a writer move it aside meanwhile.
-    with reading(schema.ledger_path(directory)) as connection:
-        try:
+    try:
+        # One connection throughout, so that all pages are of one file, should a writer move it aside meanwhile.
+        with reading(schema.ledger_path(directory)) as connection:
             first_bad = None if is_blank(connection) else _walk(connection, walk)
-        except sqlite3.Error as error:
-            if not is_damage(error):
-                raise
-            first_bad = Break(walk.position + 1, None, f"cannot be read: {error}")
+    except LedgerError as error:
+        cause = error.__cause__
+        if not (isinstance(cause, sqlite3.Error) and is_damage(cause)):
+            raise
+        first_bad = Break(walk.position + 1, None, f"cannot be read: {cause}")
     return Verification(checked=walk.position, signed=walk.signed, head=walk.link.hex(), first_bad=first_bad)
 
 

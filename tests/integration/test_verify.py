@@ -99,6 +99,18 @@ def test_changed_segment_is_named(audit: Path) -> None:
     assert f"journal: BAD: segment {segment.stem} was changed" in verify(audit).stdout
 
 
+def test_ledger_that_is_no_database_is_bad(audit: Path) -> None:
+    """Of a ledger whose first page is damaged nothing can be vouched for, which is told beside what the journal holds."""
+    recorded(audit, 3)
+    recorded(audit, 2, deliver=False)
+    ledger_path(audit).write_bytes(bytes(range(256)) * 16 + ledger_path(audit).read_bytes()[4096:])
+    done = verify(audit)
+
+    assert (1, "") == (done.returncode, done.stderr)
+    assert "ledger: 0 entries as recorded, 0 signed\nledger: BAD: entry 1 cannot be read: file is not a " in done.stdout
+    assert "journal: 2 events in 1 segment as written, 0 signed\n" in done.stdout
+
+
 @pytest.mark.parametrize("name", ["journal/a.corrupt", "ledger/ledger.sqlite3.corrupt-20261123T073512.000000Z-wal"])
 def test_what_was_put_aside_is_named_until_it_is_moved_away(audit: Path, name: str) -> None:
     """Damage that was found leaves nothing sound: its file is named with what to do, until somebody has taken it."""
