@@ -44,20 +44,30 @@ _draft: Callable[[tuple[Any, ...]], Draft] = partial(tuple.__new__, Draft)
 
 
 def observe(call: Call) -> None:
-    """Read what must be read before the call: the state before it, and what it may take away."""
+    """Read what must be read before the call: what it may take away, and the state before it.
+
+    The state comes last: a lazy object that is the target too is made by then, and a snapshot makes none.
+    """
     declared = call.declared
-    if declared.before is not None:
-        try:
-            call.before = look(declared.before.read(call), fields=declared.fields, exclude=declared.exclude)
-        except NOT_OURS:
-            raise
-        except BaseException as error:  # noqa: BLE001  (see above)
-            call.tell("before", declared.before, error)
     if declared.early_target:
         target = _target(call, early=True)
         call.target = None if target is _LATER else target
     if declared.early_who:
         call.who = _who(call)
+    _look_before(call)
+
+
+def _look_before(call: Call) -> None:
+    """Look at the state before the call, if one is declared."""
+    before = call.declared.before
+    if before is None:
+        return
+    try:
+        call.before = look(before.read(call), fields=call.declared.fields, exclude=call.declared.exclude)
+    except NOT_OURS:
+        raise
+    except BaseException as error:  # noqa: BLE001  (see above)
+        call.tell("before", before, error)
 
 
 def rehearse(call: Call) -> None:
@@ -393,6 +403,7 @@ hand_over(
     NOT_OURS=NOT_OURS,
     WAYS=WAYS,
     observe=observe,
+    look_before=_look_before,
     target=_target,
     given_target=_given_target,
     unread_target=_unread_target,

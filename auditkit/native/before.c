@@ -2,24 +2,36 @@
 
 #include "native.h"
 
-/* Look at the state before the call, where that can be done by itself. */
+/* Let Python do a part of what is read before the call. */
+static int
+left_to(PyObject *function, Call *call)
+{
+    PyObject *done = PyObject_CallOneArg(function, (PyObject *)call);
+    Py_XDECREF(done);
+    return done == NULL ? -1 : 0;
+}
+
+/* Look at the state before the call: `composition._look_before`. */
 static int
 look_before(Site *site, Call *call)
 {
     PyObject *object, *seen;
     if (!site->has_before) {
-        return DONE;
+        return 0;
     }
     int result = is_whole(site->before) && !site->chooses ? argument_of(site->before, call, &object) : NOT_PLAIN;
-    if (result != DONE) {
-        return result;
-    }
-    result = looked(site->state, object, &seen);
-    Py_DECREF(object);
     if (result == DONE) {
-        Py_XSETREF(call->before, seen);
+        result = looked(site->state, object, &seen);
+        Py_DECREF(object);
     }
-    return result;
+    if (result == NOT_PLAIN) {
+        return left_to(site->state->used.look_before, call);
+    }
+    if (result == FAILED) {
+        return -1;
+    }
+    Py_XSETREF(call->before, seen);
+    return 0;
 }
 
 /* Read what must be read before the call: `composition.observe`. */
@@ -27,13 +39,10 @@ static int
 observe(Site *site, Call *call)
 {
     State *state = site->state;
-    int result = site->early_who ? NOT_PLAIN : look_before(site, call);
-    if (result == NOT_PLAIN) {
-        PyObject *done = PyObject_CallOneArg(state->used.observe, (PyObject *)call);
-        Py_XDECREF(done);
-        return done == NULL ? -1 : 0;
+    if (site->early_who) {
+        return left_to(state->used.observe, call);
     }
-    if (result == DONE && site->early_target) {
+    if (site->early_target) {
         PyObject *target = target_of(site, call, Py_True);
         if (target == NULL) {
             return -1;
@@ -43,7 +52,7 @@ observe(Site *site, Call *call)
         }
         Py_XSETREF(call->target, target);
     }
-    return result == FAILED ? -1 : 0;
+    return look_before(site, call);
 }
 
 /* Refuse a call whose record could not be made, where that was asked for. */

@@ -14,8 +14,8 @@
     each(CALL) each(SCOPE) each(_current) each(call_class) /* how values are read */                                   \
         each(WAYS) each(PLANS) each(HeldColumns) each(SlotColumns) each(names) each(small) each(most)                  \
             each(NOT_OURS) /* how an event is made */                                                                  \
-        each(observe) each(target) each(given_target) each(unread_target) each(LATER) each(changes) each(stated)       \
-            each(merged) each(ambient) each(compose) each(redactor_class) each(draft_type) each(new_id)                \
+        each(observe) each(look_before) each(target) each(given_target) each(unread_target) each(LATER) each(changes)  \
+            each(stated) each(merged) each(ambient) each(compose) each(redactor_class) each(draft_type) each(new_id)   \
                 each(id_at)                               /* how a call ends otherwise */                              \
         each(failed) each(finishing) each(coroutine_type) /* how JSON is made otherwise */                             \
         each(encode) each(encode_scene) each(value_text)

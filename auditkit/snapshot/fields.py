@@ -21,6 +21,7 @@ from types import (
 from typing import TYPE_CHECKING, Any, Final
 
 from auditkit.by_class import ByClass, mro_of, namespace_of
+from auditkit.snapshot.proxies import Proxying, proxying_of
 from auditkit.snapshot.scalars import of_text, scalar_of
 from auditkit.snapshot.unknown import DEFERRED, UNKNOWN
 
@@ -39,9 +40,10 @@ _HEAP_TYPE: Final = 1 << 9  # Py_TPFLAGS_HEAPTYPE: made by a class statement or 
 
 
 class Plan:
-    """How instances of one class are read; without any of the first three they are not looked into.
+    """How instances of one class are read; with none of proxying, scalar, pairs and items they are not looked into.
 
     Attributes:
+        proxying: Finds what one stands for, which is read in its place.
         scalar: Turns one into a scalar.
         pairs: Gives the names and values of its fields.
         columns: Gives all names and all values that ``pairs`` chooses among, at a part of its cost; None where
@@ -52,11 +54,12 @@ class Plan:
         ordered: False for a set.
     """
 
-    __slots__ = ("columns", "items", "ordered", "pairs", "private", "scalar", "sized")
+    __slots__ = ("columns", "items", "ordered", "pairs", "private", "proxying", "scalar", "sized")
 
     def __init__(  # noqa: PLR0913  (the ways to read)
         self,
         *,
+        proxying: Proxying | None = None,
         scalar: Callable[[Any], Scalar] | None = None,
         pairs: Callable[[Any], Pairs] | None = None,
         columns: Callable[[Any], Columns] | None = None,
@@ -66,6 +69,7 @@ class Plan:
         ordered: bool = True,
     ) -> None:
         """Keep the way."""
+        self.proxying = proxying
         self.scalar = scalar
         self.pairs = pairs
         self.columns = columns
@@ -114,6 +118,8 @@ def _plan(kind: type) -> Plan:
         return OPAQUE  # classes, functions, modules, locks: there is no data in them
     dicts = [each["__dict__"] for each in namespaces if type(each.get("__dict__")) in _DESCRIPTORS]
     held = dicts[0].__get__ if dicts else None
+    if (proxying := proxying_of(mro, partial(_found, namespaces), held)) is not None:
+        return Plan(proxying=proxying)
     return _native_plan(namespaces, held) or _object_plan(namespaces, held, is_user_dict=UserDict in mro)
 
 

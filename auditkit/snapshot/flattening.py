@@ -132,11 +132,13 @@ class _Flattening:
         self._met: list[object] = []  # what the value that is made now shows nothing of
 
     def of(self, state: object) -> Snapshot:
-        if state is None:
-            return self._flat
         try:
-            plan = _plan_of(state)
-            if plan.pairs is None:
+            state, plan = _found(state, named=True)
+            if state is None:
+                return self._flat
+            if plan is OPAQUE:
+                self._flat[REST] = UNKNOWN
+            elif plan.pairs is None:
                 self._put("value", state)
             else:
                 self._enter("", state, plan)
@@ -186,8 +188,8 @@ class _Flattening:
             self._put(path, "{}" if private else self._veil(state))
 
     def _field(self, path: str, value: object) -> None:
-        plan = _plan_of(value)
-        if plan.pairs is None:
+        value, plan = _found(value)
+        if plan.pairs is None or type(value) is Unknown:
             self._put(path, value)
         elif self._is_cycle(value):
             self._put(path, "<cycle>")
@@ -248,8 +250,8 @@ class _Flattening:
     def _jsonable(self, value: object) -> Any:
         """Return an element of a list, or a list, as JSON takes it."""
         self._nodes -= 1
-        plan = _plan_of(value)
-        if plan.pairs is None and plan.items is None:
+        value, plan = _found(value)
+        if type(value) is Unknown or (plan.pairs is None and plan.items is None):
             return "<unknown>" if type(value) is Unknown else self._scalar(value)
         if self._is_cycle(value):
             return "<cycle>"
@@ -296,6 +298,30 @@ def _plan_of(value: object) -> Plan:
         return OPAQUE
 
 
+def _found(value: object, *, named: bool = False) -> tuple[object, Plan]:
+    """Return what a value stands for, and how that is read; the value itself where that is not known.
+
+    Args:
+        value: A proxy, or any other object.
+        named: Whether the application named it as the state, so that it may be asked.
+    """
+    plan = _plan_of(value)
+    for _ in range(MAX_DEPTH):
+        proxying = plan.proxying
+        if proxying is None:
+            return value, plan
+        if proxying.asks and not named:
+            break
+        try:
+            value = proxying.behind(value)
+        except NOT_OURS:
+            raise
+        except BaseException:  # noqa: BLE001  (it is not made yet, or asking it may raise anything)
+            break
+        plan = _plan_of(value)
+    return value, OPAQUE
+
+
 def _settled(read: Callable[[Any], Iterable[Any]] | None, state: object, limit: int) -> list[Any]:
     """Return what a plan reads, at one moment: another thread that adds to it meanwhile must not stop us."""
     assert read is not None  # noqa: S101  (for the type checker: the caller looked)
@@ -318,7 +344,7 @@ def _name(name: object) -> str:
     """Return a key as text."""
     if type(name) is str:
         return whole_text(name)
-    plan = _plan_of(name)
+    key, plan = _found(name)
     if plan.scalar is None:
-        return marker(name)
-    return whole_text(str(plan.scalar(name)))
+        return marker(key)
+    return whole_text(str(plan.scalar(key)))

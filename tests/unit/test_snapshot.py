@@ -82,9 +82,6 @@ class Text(str):
         (deque([1]), "[1]"),
         ([{"a": [{"b": date(2019, 5, 1)}]}], '[{"a": [{"b": "2019-05-01"}]}]'),
         ([], "[]"),
-        (len, "<builtin_function_or_method object>"),
-        (int, "<type object>"),
-        (object(), "<object object>"),
     ],
 )
 def test_value_becomes_a_scalar(value: Any, expected: Any) -> None:
@@ -92,6 +89,16 @@ def test_value_becomes_a_scalar(value: Any, expected: Any) -> None:
     assert {"value": expected} == snapshot(value)
     assert {"name": expected} == snapshot({"name": value})
     assert type(expected) is type(snapshot(value)["value"])
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(len, "<builtin_function_or_method object>"), (int, "<type object>"), (object(), "<object object>")],
+)
+def test_opaque_value_is_told_by_its_type(value: Any, expected: Any) -> None:
+    """What is not looked into is told by its type as a field, and is unknown where it is the state itself."""
+    assert {"name": expected} == snapshot({"name": value})
+    assert {REST: UNKNOWN} == snapshot(value)
 
 
 class Slotted:

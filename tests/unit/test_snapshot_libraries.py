@@ -10,12 +10,15 @@ import pydantic
 import pydantic_core
 import pytest
 import sqlalchemy as sa
+import wrapt
 from django.db import connection, models
 from django.test.utils import CaptureQueriesContext
+from django.utils.functional import SimpleLazyObject, empty
 from sqlalchemy import orm
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+from werkzeug.local import Local, LocalProxy
 
-from auditkit.snapshot import DEFERRED, UNKNOWN, difference, snapshot
+from auditkit.snapshot import DEFERRED, REST, UNKNOWN, difference, snapshot
 from tests.django_models import allow_models
 
 if TYPE_CHECKING:
@@ -304,3 +307,76 @@ def test_models_inside_other_state(session: Any) -> None:
         '[{"id": 5, "body": "<unknown>", "text": "<unknown>", "author_id": "<unknown>"}]' == snapshot([tweet])["value"]
     )
     assert [] == statements.seen
+
+
+def _made(value: Any) -> Any:
+    lazy = SimpleLazyObject(lambda: value)
+    str(lazy)
+    return lazy
+
+
+def _local(value: Any) -> Any:
+    local = Local()
+    local.user = value
+    return local("user")
+
+
+_PROXIES: dict[str, Any] = {
+    "django": _made,
+    "wrapt": wrapt.ObjectProxy,
+    "werkzeug": lambda value: LocalProxy(lambda: value),
+    "local": _local,
+    "proxy of a proxy": lambda value: wrapt.ObjectProxy(_made(value)),
+}
+
+
+@pytest.mark.parametrize("proxy", _PROXIES.values(), ids=_PROXIES)
+@pytest.mark.parametrize("state", [Holder("T"), {"tweet": "T"}, ["T"], "T", None])
+def test_proxy_is_told_by_what_it_stands_for(proxy: Any, state: Any) -> None:
+    """A state is the same where a proxy of it is given."""
+    assert snapshot(state) == snapshot(proxy(state))
+
+
+@pytest.mark.parametrize("proxy", [_made, wrapt.ObjectProxy])
+def test_proxy_inside_other_state_is_seen_through(proxy: Any) -> None:
+    """So it is inside of a state, in a list, and as a key."""
+    state = {"user": proxy(Holder("T")), "all": [proxy(Holder("T"))], proxy("key"): proxy(5)}
+
+    assert {"user.tweet": "T", "all": '[{"tweet": "T"}]', "key": 5} == snapshot(state)
+
+
+def _unused() -> Any:
+    raise AssertionError("it was asked")
+
+
+@pytest.mark.parametrize("proxy", [SimpleLazyObject, getattr(wrapt, "LazyObjectProxy", SimpleLazyObject)])
+def test_lazy_object_that_is_not_made_is_unknown(proxy: Any) -> None:
+    """A snapshot makes nothing, and says that it knows nothing."""
+    lazy = proxy(_unused)
+
+    assert {REST: UNKNOWN} == snapshot(lazy)
+    assert {"user": f"<{proxy.__name__} object>"} == snapshot({"user": lazy})
+    assert {"auditkit_capture": "unknown: further fields"} == difference(snapshot(lazy), snapshot(lazy))
+
+
+def test_local_proxy_inside_other_state_is_not_asked() -> None:
+    """Only where it is the state itself is a function of the application's called for it."""
+    assert {"db": "<LocalProxy object>"} == snapshot({"db": LocalProxy(_unused)})
+
+
+def test_local_proxy_of_nothing_is_unknown() -> None:
+    """A proxy that stands for nothing here and now, as Flask's outside of a request, is not empty."""
+    assert {REST: UNKNOWN} == snapshot(Local()("user"))
+
+
+def test_django_lazy_object_is_read_without_a_query(notes: Any) -> None:
+    """What is behind ``request.user`` is read as the model itself is, once the application has used it."""
+    lazy = SimpleLazyObject(lambda: notes.defer("text").get())
+    with CaptureQueriesContext(connection) as queries:
+        before = snapshot(lazy)
+    assert lazy._wrapped is empty
+    assert "T" == lazy.body
+
+    assert [] == queries.captured_queries
+    assert {REST: UNKNOWN} == before
+    assert {"id": 1, "body": "T", "text": DEFERRED, "author_id": 1, "avatar": "a.png"} == snapshot(lazy)

@@ -5,7 +5,10 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+import flask
 import pytest
+from django.utils.functional import SimpleLazyObject
+from werkzeug.local import LocalProxy
 
 from auditkit import AuditDefinitionError, RecordingFailed, audited, ref
 from tests.unit.capture.builders import Refused, only, troubles
@@ -242,3 +245,38 @@ def test_exception_that_refuses_notes_arrives_all_the_same(memory: MemoryTranspo
 
     assert error is caught.value
     assert "failure" == only(memory).metadata["outcome"]
+
+
+@pytest.mark.parametrize("target", ["user", "user.id", None])
+def test_lazy_target_is_made_before_its_state_is_read(target: str | None, memory: MemoryTransport) -> None:
+    """The target is read first: it makes what ``request.user`` stands for. A state alone makes nothing: it is unknown."""
+    made = SimpleNamespace(id="ada", name="Ada")
+
+    @audited("user.rename", "U", target=target, capture="user", when="changed")
+    def rename(user: Any, name: str) -> None:
+        user.name = name
+
+    rename(SimpleLazyObject(lambda: made), "Lady")
+
+    known, unknown = {"name_was": "Ada", "name": "Lady"}, {"auditkit_capture": "unknown: id, name, further fields"}
+    assert (known if target else unknown) == only(memory).metadata
+
+
+def test_flask_proxy_is_read_as_what_it_stands_for(memory: MemoryTransport) -> None:
+    """A proxy of the current user, as Flask-Login's, gives its state, and the next call another user's."""
+    app = flask.Flask(__name__)
+    current_user = LocalProxy(lambda: flask.g.user)
+
+    @audited("user.delete", "D", target="user", capture="user")
+    def delete(user: Any) -> None:
+        """Be recorded."""
+
+    for name in ("ada", "bob"):
+        with app.app_context():
+            flask.g.user = SimpleNamespace(id=name)
+            delete(current_user)
+    delete(current_user)
+
+    told = [(event.target_id, dict(event.metadata)) for event in memory.events]
+    nobody = ("", {"auditkit_capture": "unknown: further fields"})
+    assert [("ada", {"id_was": "ada"}), ("bob", {"id_was": "bob"}), nobody] == told
