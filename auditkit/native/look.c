@@ -83,6 +83,20 @@ read_object(State *state, PyObject *plan, PyObject *object, Columns *columns)
     return result;
 }
 
+/* Whether there is a field among these: an object that shows nothing is no empty one. */
+static int
+shows_any(State *state, PyObject *plan, PyObject *names)
+{
+    for (Py_ssize_t at = 0; at < PyTuple_GET_SIZE(names); at++) {
+        PyObject *name = PyTuple_GET_ITEM(names, at);
+        if (PyUnicode_CheckExact(name) && PyUnicode_GET_LENGTH(name) > 0 && PyUnicode_READ_CHAR(name, 0) != '_') {
+            return DONE;
+        }
+    }
+    int all_names = is_true(plan, state->names.private);
+    return all_names < 0 ? FAILED : all_names ? DONE : NOT_PLAIN;
+}
+
 /* Make what was seen of an object: names, values, and the plan that they were read by. */
 int
 looked(State *state, PyObject *object, PyObject **seen)
@@ -94,6 +108,7 @@ looked(State *state, PyObject *object, PyObject **seen)
     Columns columns = {NULL, NULL};
     int result = read_object(state, plan, object, &columns);
     if (result == DONE) {
+        result = shows_any(state, plan, columns.names);
         for (Py_ssize_t at = 0; result == DONE && at < PyTuple_GET_SIZE(columns.values); at++) {
             result = is_unchanging(PyTuple_GET_ITEM(columns.values, at)) ? DONE : NOT_PLAIN;
         }

@@ -21,6 +21,7 @@ from types import (
 from typing import TYPE_CHECKING, Any, Final
 
 from auditkit.by_class import ByClass, mro_of, namespace_of
+from auditkit.loaded import loaded_class
 from auditkit.snapshot.proxies import Proxying, proxying_of
 from auditkit.snapshot.scalars import of_text, scalar_of
 from auditkit.snapshot.unknown import DEFERRED, UNKNOWN
@@ -50,11 +51,12 @@ class Plan:
             there is no such short way.
         items: Gives its elements.
         private: Whether names with a leading underscore are data too, as they are in a mapping.
+        conceals: Whether there may be more than ``pairs`` gives, even where it gives nothing.
         sized: Whether what ``pairs`` gives has a length.
         ordered: False for a set.
     """
 
-    __slots__ = ("columns", "items", "ordered", "pairs", "private", "proxying", "scalar", "sized")
+    __slots__ = ("columns", "conceals", "items", "ordered", "pairs", "private", "proxying", "scalar", "sized")
 
     def __init__(  # noqa: PLR0913  (the ways to read)
         self,
@@ -65,6 +67,7 @@ class Plan:
         columns: Callable[[Any], Columns] | None = None,
         items: Callable[[Any], Iterable[Any]] | None = None,
         private: bool = False,
+        conceals: bool = False,
         sized: bool = False,
         ordered: bool = True,
     ) -> None:
@@ -75,6 +78,7 @@ class Plan:
         self.columns = columns
         self.items = items
         self.private = private
+        self.conceals = conceals
         self.sized = sized
         self.ordered = ordered
 
@@ -83,13 +87,16 @@ OPAQUE: Final = Plan()
 MAX_NAMES: Final = 100  # fields of a snapshot
 NOT_OURS: Final = (KeyboardInterrupt, SystemExit, GeneratorExit)  # they are not about an object
 _DESCRIPTORS: Final = frozenset({GetSetDescriptorType, MemberDescriptorType})
+_PYDANTIC: Final = ("__pydantic_extra__", "__pydantic_private__")  # slots with more fields of a model's instance
 _DEFAULTS: Final = frozenset({str, bool, int, float, type(None)})
+_VIEWS: Final[tuple[Any, ...]] = (type({}.keys()), type({}.values()), type({}.items()))
 _SEQUENCES: Final[dict[type, Callable[[Any], Iterable[Any]]]] = {
     list: list.__iter__,
     tuple: tuple.__iter__,
     deque: deque.__iter__,
     set: set.__iter__,
     frozenset: frozenset.__iter__,
+    **{view: view.__iter__ for view in _VIEWS},
 }
 
 
@@ -137,8 +144,9 @@ def _builtin_plan(mro: tuple[type, ...], namespaces: Namespaces) -> Plan | None:
             return Plan(pairs=_proxied, private=True, sized=True)
         if base is tuple and type(names := _found(namespaces, "_fields")) is tuple:
             return Plan(pairs=partial(_named, names))
-        if base in _SEQUENCES:
-            return Plan(items=_SEQUENCES[base], ordered=base not in {set, frozenset})
+        if base in _SEQUENCES or base in loaded_class("array", "array"):
+            read = _SEQUENCES.get(base) or namespace_of(base)["__iter__"]
+            return Plan(items=read, ordered=base not in {set, frozenset})
     return None
 
 
@@ -206,14 +214,16 @@ def _object_plan(namespaces: Namespaces, held: Held | None, *, is_user_dict: boo
             return Plan(pairs=_mapped(held, manager.mapper))
         if (options := _found(namespaces, "_meta")) is not None and hasattr(options, "concrete_fields"):
             return Plan(pairs=_model(held, options.concrete_fields))
-    public = {name: read for name, read in slots.items() if not name.startswith("_")}
-    extra = slots.get("__pydantic_extra__")
+    own = {name: read for name, read in slots.items() if not name.startswith("__")}
     if held is None:
-        return _slotted(public, _all_slots(namespaces, public)) if public else OPAQUE
+        return _slotted(own, namespaces) if own else OPAQUE
+    conceals = _conceals(namespaces, slots)
+    more: Mapping[str, Any] = {name: slots[name] for name in _PYDANTIC if name in slots}
     hidden, defaults = _hidden(namespaces), _defaults(namespaces)
-    if public or extra or hidden or defaults:
-        return Plan(pairs=_layered(held, public, extra, hidden, defaults), sized=True)
-    return Plan(pairs=lambda state: dict.items(held(state)), columns=HeldColumns(held), sized=True)
+    if own or more or hidden or defaults:
+        return Plan(pairs=_layered(held, own, more, hidden, defaults), sized=True, conceals=conceals)
+    columns = HeldColumns(held)
+    return Plan(pairs=lambda state: dict.items(held(state)), columns=columns, sized=True, conceals=conceals)
 
 
 def _native_plan(namespaces: Namespaces, held: Held | None) -> Plan | None:
@@ -244,7 +254,7 @@ def _row(values: Callable[[Any], Any], places: Callable[[Any], Any]) -> Callable
 def _layered(
     held: Held,
     slots: Mapping[str, Callable[[Any], Any]],
-    extra: Callable[[Any], Any] | None,
+    more: Mapping[str, Callable[[Any], Any]],
     hidden: frozenset[str],
     defaults: Sequence[tuple[str, Mapping[str, Any]]],
 ) -> Callable[[Any], Pairs]:
@@ -254,8 +264,9 @@ def _layered(
         values: dict[Any, Any] = {name: namespace[name] for name, namespace in defaults if name in namespace}
         values.update(_filled(slots, state))
         values.update(pair for pair in dict.items(held(state)) if pair[0] not in hidden)
-        if extra is not None and type(more := extra(state)) is dict:
-            values.update(more)
+        for _, further in _filled(more, state):
+            if type(further) is dict:
+                values.update(further)
         return values.items()
 
     return pairs
@@ -281,9 +292,8 @@ def _slots(namespaces: Namespaces) -> dict[str, Callable[[Any], Any]]:
     return found
 
 
-def _all_slots(namespaces: Namespaces, slots: Mapping[str, Callable[[Any], Any]]) -> Callable[[Any], Any] | None:
+def _all_slots(namespaces: Namespaces, names: tuple[str, ...]) -> Callable[[Any], Any] | None:
     """Return a reader of all slots in one call (half the time), where no code of the class would run in it."""
-    names = tuple(slots)
     if (
         len(names) < 2  # noqa: PLR2004  (with one name the reader gives a value, not a tuple)
         or _found(namespaces, "__getattr__") is not None
@@ -294,16 +304,11 @@ def _all_slots(namespaces: Namespaces, slots: Mapping[str, Callable[[Any], Any]]
     return attrgetter(*names)
 
 
-def _slotted(slots: Mapping[str, Callable[[Any], Any]], read: Callable[[Any], Any] | None) -> Plan:
-    """Return the plan of a class that holds its values in slots alone.
-
-    Args:
-        slots: Reads each; one that was never filled is not there.
-        read: Reads all in one call, where that can be.
-    """
-    if read is None:
-        return Plan(pairs=partial(_filled, slots))
+def _slotted(slots: Mapping[str, Callable[[Any], Any]], namespaces: Namespaces) -> Plan:
+    """Return the plan of a class that holds its values in slots alone; one that was never filled is not there."""
     names = tuple(slots)
+    if (read := _all_slots(namespaces, names)) is None:
+        return Plan(pairs=partial(_filled, slots))
 
     def pairs(state: Any) -> Pairs:
         try:
@@ -311,7 +316,22 @@ def _slotted(slots: Mapping[str, Callable[[Any], Any]], read: Callable[[Any], An
         except AttributeError:
             return _filled(slots, state)
 
-    return Plan(pairs=pairs, columns=SlotColumns(names, read))
+    public = tuple(name for name in names if not name.startswith("_"))
+    read_public = _all_slots(namespaces, public)
+    return Plan(pairs=pairs, columns=None if read_public is None else SlotColumns(public, read_public))
+
+
+def _conceals(namespaces: Namespaces, slots: Mapping[str, Any]) -> bool:
+    """Return whether descriptors that are not the interpreter's own may keep values somewhere else."""
+    return any(
+        name not in slots and not name.startswith("__") and _has(value, "__set__") and not _is_read_only(value)
+        for namespace in namespaces
+        for name, value in namespace.items()
+    )
+
+
+def _is_read_only(value: object) -> bool:
+    return type(value) is property and value.fset is None
 
 
 def _hidden(namespaces: Namespaces) -> frozenset[str]:

@@ -88,7 +88,7 @@ def snapshot(  # noqa: C901, PLR0912  (measured: the hot path of every before an
         flat: Snapshot = {}
         size = 0
         for name, value in pairs:
-            if not names[name]:
+            if not names[name] and (fields is None or name not in fields):
                 continue
             kind = type(value)
             if kind is str:
@@ -105,7 +105,7 @@ def snapshot(  # noqa: C901, PLR0912  (measured: the hot path of every before an
                 break
             flat[name] = value
         else:
-            if size <= SMALL and len(flat) <= MAX_NAMES:
+            if size <= SMALL and len(flat) <= MAX_NAMES and (flat or plan.private):
                 return flat if fields is None and not exclude else _selected(flat, fields, exclude)
     except NOT_OURS:
         raise
@@ -165,13 +165,19 @@ class _Flattening:
             return True
         return any(each.startswith(f"{path}.") for each in self._fields)
 
+    def _named(self, path: str) -> bool:
+        """Return whether a private field is asked for by its name, or for what is below it."""
+        return self._fields is not None and any(each == path or each.startswith(f"{path}.") for each in self._fields)
+
     def _enter(self, path: str, state: object, plan: Plan) -> None:
         self._inside.append(state)
         private = plan.private
+        conceals = plan.conceals
         taken = 0
         for name, value in _settled(plan.pairs, state, MAX_ITEMS + 1):
             text = _name(name)
-            if not private and text.startswith("_"):
+            if not private and text.startswith("_") and not self._named(f"{path}.{text}" if path else text):
+                conceals = True
                 continue
             taken += 1
             if not text or len(text) > MAX_NAME or len(self._flat) >= MAX_NAMES or taken > MAX_ITEMS:
@@ -186,6 +192,8 @@ class _Flattening:
         self._inside.pop()
         if path and not taken:
             self._put(path, "{}" if private else self._veil(state))
+        elif conceals and not taken:
+            self._flat[REST] = UNKNOWN
 
     def _field(self, path: str, value: object) -> None:
         value, plan = _found(value)

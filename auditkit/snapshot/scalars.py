@@ -123,6 +123,7 @@ _SCALARS: Final[dict[type, Callable[[Any], Scalar]]] = {
     bytearray: of_bytes,
     memoryview: of_bytes,
     complex: complex.__repr__,
+    range: _text_by(range.__repr__),
     datetime: of_datetime,
     date: date.isoformat,
     time: time.isoformat,
@@ -133,6 +134,7 @@ _SCALARS: Final[dict[type, Callable[[Any], Scalar]]] = {
 _LATER: Final = (  # their modules take milliseconds: who has a value of them has loaded them
     ("decimal", "Decimal"),
     ("uuid", "UUID"),
+    ("fractions", "Fraction"),
     ("ipaddress", "IPv4Address"),
     ("ipaddress", "IPv4Interface"),
     ("ipaddress", "IPv4Network"),

@@ -5,11 +5,13 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+from array import array
 from collections import OrderedDict, UserDict, defaultdict, deque
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from enum import Enum, IntEnum, StrEnum
+from fractions import Fraction
 from functools import cached_property
 from ipaddress import ip_address
 from pathlib import PurePosixPath
@@ -80,6 +82,12 @@ class Text(str):
         ({3, 1, 2}, "[1, 2, 3]"),
         (frozenset({"b", "a"}), '["a", "b"]'),
         (deque([1]), "[1]"),
+        (array("i", [1, 2]), "[1, 2]"),
+        ({"a": 1}.keys(), '["a"]'),
+        ({"a": 1}.values(), "[1]"),
+        (OrderedDict(a=1).items(), '[["a", 1]]'),
+        (range(3), "range(0, 3)"),
+        (Fraction(1, 2), "1/2"),
         ([{"a": [{"b": date(2019, 5, 1)}]}], '[{"a": [{"b": "2019-05-01"}]}]'),
         ([], "[]"),
     ],
@@ -99,6 +107,59 @@ def test_opaque_value_is_told_by_its_type(value: Any, expected: Any) -> None:
     """What is not looked into is told by its type as a field, and is unknown where it is the state itself."""
     assert {"name": expected} == snapshot({"name": value})
     assert {REST: UNKNOWN} == snapshot(value)
+
+
+class Concealed:
+    """What keeps its one value to itself."""
+
+    def __init__(self) -> None:
+        self._amount = 1
+
+
+class ConcealedSlot:
+    __slots__ = ("_amount",)
+
+    def __init__(self) -> None:
+        self._amount = 1
+
+
+class Elsewhere:
+    """What keeps a value where nobody sees it."""
+
+    __slots__ = ()
+
+    def __get__(self, instance: object, owner: object) -> int:
+        raise AssertionError
+
+    def __set__(self, instance: object, value: object) -> None:
+        """Keep it."""
+
+
+class Described:
+    amount = Elsewhere()
+
+
+class Bare:
+    @property
+    def worked_out(self) -> int:
+        raise AssertionError
+
+
+@pytest.mark.parametrize("state", [Concealed(), ConcealedSlot(), Described(), ValueError(1)])
+def test_state_that_shows_nothing_is_unknown(state: Any) -> None:
+    """An object that keeps everything to itself is no empty one; one that has nothing is."""
+    assert {REST: UNKNOWN} == snapshot(state)
+    assert {} == snapshot(Bare())
+
+
+@pytest.mark.parametrize("state", [Concealed(), ConcealedSlot()])
+def test_private_field_is_read_where_it_is_named(state: Any) -> None:
+    """Who asks for a private field by its name has it; below a field that is asked for, private ones stay unread."""
+    named = frozenset({"_amount", "inner._amount"})
+
+    assert {"_amount": 1} == snapshot(state, fields=named)
+    assert {"inner._amount": 1} == snapshot({"inner": state}, fields=named)
+    assert {"inner": f"<{type(state).__name__} object>"} == snapshot({"inner": state}, fields=frozenset({"inner"}))
 
 
 class Slotted:

@@ -280,3 +280,43 @@ def test_flask_proxy_is_read_as_what_it_stands_for(memory: MemoryTransport) -> N
     told = [(event.target_id, dict(event.metadata)) for event in memory.events]
     nobody = ("", {"auditkit_capture": "unknown: further fields"})
     assert [("ada", {"id_was": "ada"}), ("bob", {"id_was": "bob"}), nobody] == told
+
+
+class Purse:
+    """What keeps its value to itself."""
+
+    def __init__(self) -> None:
+        self._amount = 1
+
+
+class SlottedPurse:
+    __slots__ = ("_amount",)
+
+    __init__ = Purse.__init__
+
+
+def _amount_of(purse: Any) -> dict[str, int]:
+    return {"amount": purse._amount}
+
+
+@pytest.mark.parametrize("kind", [Purse, SlottedPurse])
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"capture": "purse"}, {"auditkit_capture": "unknown: further fields"}),
+        ({"capture": "purse", "fields": ("_amount",)}, {"_amount_was": 1, "_amount": 2}),
+        ({"before": _amount_of, "after": _amount_of}, {"amount_was": 1, "amount": 2}),
+    ],
+)
+def test_change_of_a_state_that_shows_nothing_is_not_missed(
+    kind: Any, options: dict[str, Any], expected: dict[str, Any], memory: MemoryTransport
+) -> None:
+    """Where nothing of a state can be read it may have changed, and the call is recorded; asked for, it is told."""
+
+    @audited("purse.fill", "U", when="changed", **options)
+    def fill(purse: Any) -> None:
+        purse._amount = 2
+
+    fill(kind())
+
+    assert expected == only(memory).metadata
