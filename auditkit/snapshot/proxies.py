@@ -1,6 +1,7 @@
 """What an object that stands for another one stands for, as far as that is known without making it.
 
-A lazy object that nobody has used yet stays as it is: to make what it stands for may run a query.
+A lazy object that nobody has used yet stays as it is: to make what it stands for may run a query. A model that is
+nothing but its root, as pydantic's `RootModel`, stands for that.
 """
 
 from __future__ import annotations
@@ -44,6 +45,8 @@ def proxying_of(
         found: Gives what the class has under a name, as it stands.
         held: Gives an instance's own dict.
     """
+    if held is not None and found("__pydantic_root_model__") is True:
+        return Proxying(lambda state: held(state)["root"])
     if held is not None and any(kind in mro for kind in loaded_class(*_LAZY)):
         return Proxying(_made(held, sys.modules[_LAZY[0]].empty))
     if type(current := found("_get_current_object")) is MemberDescriptorType:  # werkzeug's

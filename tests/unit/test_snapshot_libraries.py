@@ -73,6 +73,50 @@ def test_fields_of_attrs_and_pydantic(state: Any, expected: Any) -> None:
     assert expected == snapshot(state)
 
 
+class Tags(pydantic.RootModel[list[str]]):
+    """A list of its own type."""
+
+
+class Settings(pydantic.RootModel[dict[str, Tags]]):
+    """A mapping of its own type, of others."""
+
+
+class Article(pydantic.BaseModel):
+    id: int
+    tags: Tags
+
+
+class Hiding(pydantic.BaseModel):
+    _amount: int = 1
+
+
+@pytest.mark.parametrize(
+    "state, expected",
+    [
+        (Tags(["a"]), {"value": '["a"]'}),
+        (Settings({"k": Tags(["a"])}), {"k": '["a"]'}),
+        (Article(id=1, tags=Tags(["a"])), {"id": 1, "tags": '["a"]'}),
+        ([Tags(["a"])], {"value": '[["a"]]'}),
+        (Article.model_construct(), {}),
+        (Article.__new__(Article), {}),
+        (Tags.__new__(Tags), {REST: UNKNOWN}),
+        (Hiding(), {REST: UNKNOWN}),
+    ],
+)
+def test_root_model_is_read_as_its_root(state: Any, expected: Any) -> None:
+    """A root model is told as what it holds; one that is not filled yet takes nothing with it."""
+    assert expected == snapshot(state)
+
+
+def test_change_inside_a_root_model_is_told() -> None:
+    """What is changed in the root in place is a change of the field."""
+    article = Article(id=1, tags=Tags(["a"]))
+    before = snapshot(article)
+    article.tags.root.append("b")
+
+    assert {"tags_was": '["a"]', "tags": '["a", "b"]'} == difference(before, snapshot(article))
+
+
 class Base(orm.DeclarativeBase):
     pass
 
