@@ -18,6 +18,7 @@ _OWN: Final = frozenset({"outcome", "error", "on_behalf_of_id", "on_behalf_of_na
 _MAX_LISTED: Final = 20  # unknown fields that an event names; further ones are counted
 _MAX_KEYS: Final = 4096  # names remembered
 _ABSENT: Final[Any] = object()
+_FIELDS: Final = "{...}"  # stands for a state whose fields have names of their own
 
 
 def _is_own(name: str) -> bool:
@@ -64,7 +65,8 @@ def difference(  # noqa: C901  (measured: the hot path of every update)
 ) -> dict[str, Scalar]:
     """Return the changed fields as ``name_was`` and ``name``, in that order.
 
-    A field that only one side has is None on the other: recorded as empty. One that is unknown on either side
+    A field that only one side has is None on the other: recorded as empty. Where the other side has fields below
+    its name instead, it is ``{...}`` there. One that is unknown on either side
     is left out, and named under ``auditkit_capture``: so an empty answer says that nothing changed, and means it.
     So is one that shows nothing but its type's name, where it is another object.
     A field named like another one's ``_was``, or like one of auditkit's own keys, is called ``state.<name>``.
@@ -82,7 +84,7 @@ def difference(  # noqa: C901  (measured: the hot path of every update)
         if old is _ABSENT:
             if new is None or new is DEFERRED:
                 continue
-            old = UNKNOWN if REST in before else None
+            old = _in_place_of(name, after, before)
         else:
             found += 1
             if old == new and type(old) is type(new):
@@ -109,14 +111,34 @@ def _add_gone(before: Snapshot, after: Snapshot, changes: dict[str, Scalar], unk
     for name, old in before.items():
         if name in after or old is None or old is DEFERRED:
             continue
-        if type(old) is Unknown or REST in after:
+        new = _in_place_of(name, before, after)
+        if type(old) is Unknown or type(new) is Unknown:
             unknown.append(name)
             continue
         was, now, plain = keys_of[name]
         if not plain:
             was, now = _apart(before, after)[name]
         changes[was] = old
-        changes[now] = None
+        changes[now] = new
+
+
+def _in_place_of(name: str, side: Snapshot, other: Snapshot) -> Any:
+    """Return what the other side has in the place of a field that only one side has.
+
+    Not known where the other side does not hold everything, nor where it shows nothing of what this is inside of, or
+    has fields where this shows nothing.
+    """
+    if REST in other:
+        return UNKNOWN
+    below = f"{name}."
+    if any(each.startswith(below) for each in other):
+        return UNKNOWN if _shows_nothing(name, side) else _FIELDS
+    ways = [name[:end] for end in range(len(name)) if name[end] == "."]
+    return UNKNOWN if any(way in other and _shows_nothing(way, other) for way in ways) else None
+
+
+def _shows_nothing(name: str, side: Snapshot) -> bool:
+    return type(side[name]) is Unknown or (type(side) is Veiled and name in side.objects)
 
 
 def created(after: Snapshot) -> dict[str, Scalar]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.utils.functional import SimpleLazyObject
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -158,6 +159,37 @@ def test_other_object_that_shows_nothing_is_unknown(kind: Any, inside: Any) -> N
     assert {} == difference(of(first), of(first))
     assert {"auditkit_capture": "unknown: total"} == difference(of(first), of(second))
     assert created(of(first)) == of(first)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ({"js": {}}, {"js": {"k": 1}}, {"js": ("{}", "{...}"), "js.k": (None, 1)}),
+        ({"js": {"k": 1}}, {"js": {}}, {"js": ("{...}", "{}"), "js.k": (1, None)}),
+        ({"a": {"x": 1}}, {"a": 5}, {"a": ("{...}", 5), "a.x": (1, None)}),
+        ({"a": [1]}, {"a": {"x": 1}}, {"a": ("[1]", "{...}"), "a.x": (None, 1)}),
+        ({"a": {"b": {"x": 1}}}, {"a": 5}, {"a": ("{...}", 5), "a.b.x": (1, None)}),
+        ({"a": {"b": {}}}, {"a": {}}, {"a": ("{...}", "{}"), "a.b": ("{}", None)}),
+        ({"a": None}, {"a": {"x": 1}}, {"a.x": (None, 1)}),
+        ({"a": {"x": 1}}, {"a": None}, {"a.x": (1, None)}),
+        ({}, {"a": {"x": 1}}, {"a.x": (None, 1)}),
+        ({"ab": 1}, {"a": 1, "ab": 1}, {"a": (None, 1)}),
+    ],
+)
+def test_field_that_has_fields_on_the_other_side_is_not_told_as_empty(before: Any, after: Any, expected: Any) -> None:
+    """What turns into fields below its name, or was made of them, has not become nothing, nor been nothing."""
+    told = difference(snapshot(before), snapshot(after))
+
+    assert expected == {name: (told[f"{name}_was"], told[name]) for name in told if not name.endswith("_was")}
+
+
+@pytest.mark.parametrize("kind", [lambda: Money(1), lambda: SimpleLazyObject(dict)], ids=["private", "not made"])
+def test_fields_in_place_of_what_shows_nothing_are_unknown(kind: Any) -> None:
+    """A value that shows nothing may have had the fields that another one shows; and the other way round."""
+    hidden, shown = kind(), {"x": 1}
+
+    assert {CAPTURE: "unknown: a.x, a"} == difference(snapshot({"a": hidden}), snapshot({"a": shown}))
+    assert {CAPTURE: "unknown: a, a.x"} == difference(snapshot({"a": shown}), snapshot({"a": hidden}))
 
 
 def test_unknown_change_of_a_chosen_field_alone_is_told() -> None:
