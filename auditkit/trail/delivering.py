@@ -38,10 +38,12 @@ class Delivery:
         directory: The audit directory.
         marks: What each lane has to deliver: all that was there at the beginning.
         clock: Time.
+        reporter: Where the lanes tell of trouble.
     """
 
-    def __init__(self, works: Works, directory: Path, marks: Sequence[int], clock: Clock) -> None:
+    def __init__(self, works: Works, directory: Path, marks: Sequence[int], clock: Clock, reporter: Reporter) -> None:
         self._works, self._directory, self._marks, self._clock = works, directory, marks, clock
+        self._reporter = reporter
 
     def drained(self, within: float) -> bool:
         """Return whether all that was there at the beginning is delivered, waiting up to ``within`` seconds for it."""
@@ -56,6 +58,10 @@ class Delivery:
     def stats(self) -> dict[str, LaneStats]:
         """Return what became of each destination's events in this process."""
         return {lane.name: lane.stats() for lane in self._works.lanes}
+
+    def met_damage(self) -> bool:
+        """Return whether damage was found meanwhile, and what it hit put aside."""
+        return "corrupt" in self._reporter.counts()
 
     def left_to_others(self) -> dict[str, int]:
         """Return how many events of remembered destinations wait that this process does not deliver, where any do."""
@@ -103,11 +109,12 @@ def delivering(  # noqa: PLR0913  (what configure takes, by name)
             )
     clock = clock or SystemClock()
     assert settings.directory is not None  # noqa: S101  (None has no lanes on disk: `directory` is a path)
-    builder = Builder(settings, clock, Reporter(clock), scan_interval=SCAN_INTERVAL, grace=GRACE)
+    reporter = Reporter(clock)
+    builder = Builder(settings, clock, reporter, scan_interval=SCAN_INTERVAL, grace=GRACE)
     works = builder.on_disk(settings.directory)
     with ExitStack() as stack:
         stack.callback(lambda: works.end(clock.monotonic() + end_within, clock, gone=""))
         for lane in works.lanes:
             lane.start()
         marks = [stack.enter_context(lane.hurried()) for lane in works.lanes]
-        yield Delivery(works, home(settings.directory), marks, clock)
+        yield Delivery(works, home(settings.directory), marks, clock, reporter)

@@ -248,6 +248,22 @@ def test_dead_letters_are_not_delivered(workos: WorkOSDouble) -> None:
     assert "workos: 0 delivered, 0 left, 1 refused (in the dead letters)" in done.stdout
 
 
+def test_damaged_line_is_not_delivered(workos: WorkOSDouble) -> None:
+    """A line that damage hit is put aside, and the exit status says that not all is there."""
+    with recorder("workos") as recording:
+        events = [recording.record() for _ in range(3)]
+        recording.kill()
+    (segment,) = Path("audit/journal").glob("*.open")
+    data = segment.read_bytes()
+    segment.write_bytes(data.replace(events[1].encode(), b"x" + events[1].encode()[1:]))
+    done = deliver("--transport", "sidecar:workos", **reach(workos))
+
+    assert 1 == done.returncode
+    assert "auditkit: damage was found, and what it hit was put aside: auditkit verify names the files\n" in done.stderr
+    assert [events[0], events[2]] == list(arrivals(workos))
+    assert 0 == deliver("--transport", "sidecar:workos", **reach(workos)).returncode
+
+
 def test_segment_of_another_secret_ends_at_once(workos: WorkOSDouble) -> None:
     """What cannot be read here is told with its remedy, and not waited for."""
     with recorder("workos", AUDITKIT_SECRET="a secret of some length") as recording:
