@@ -24,6 +24,7 @@ from auditkit.clock import new_id
 from auditkit.draft import Defaults, Scene
 from auditkit.errors import AuditDefinitionError, InvalidEventError
 from auditkit.event import NO_METADATA, Actor, check_metadata, describe, describe_kind, lacks_id, text_id
+from auditkit.forking import forget_in_worker
 from auditkit.frozen import FrozenValue, frozen_value
 from auditkit.kinds import is_kind
 from auditkit.loaded import loaded_class
@@ -338,6 +339,7 @@ def _with_principal(metadata: Mapping[str, MetadataValue], principal: Actor | No
 
 
 SCOPE: ContextVar[Scope | None] = ContextVar("auditkit_scope", default=None)
+forget_in_worker(SCOPE)
 current_scope = SCOPE.get  # bound once: the hot path calls it on every audited call
 
 

@@ -109,6 +109,75 @@ while True:
 
 # ---------------------------------------------------------------------- forks
 
+WHERE = """
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+from auditkit import audit_context, audited, record
+
+multiprocessing.set_start_method("fork")
+memory = MemoryTransport()
+auditkit.configure(memory, directory=None)
+
+def seen(_=None):
+    record("job.run", "C")
+    event = memory.events[-1]
+    return event.actor_id, event.group, event.parent_id, event.correlation_id
+
+def executed():
+    with ProcessPoolExecutor(1) as pool:
+        return pool.submit(seen).result()
+
+def pooled():
+    with multiprocessing.Pool(1) as pool:
+        return pool.apply(seen)
+
+def told(end):
+    end.send(seen())
+
+def begun():
+    here, there = multiprocessing.Pipe()
+    process = multiprocessing.Process(target=told, args=(there,))
+    process.start()
+    heard = here.recv()
+    process.join()
+    return heard
+
+def forked():
+    import multiprocessing.util
+    here, there = multiprocessing.Pipe()
+    pid = os.fork()
+    if pid == 0:
+        told(there)
+        os._exit(0)
+    heard = here.recv()
+    assert wait_for(pid) == 0
+    return heard
+
+@audited("request.handle", "R")
+def handle(work):
+    return work()
+
+with audit_context(actor="ada", group="acme", correlation_id="one"):
+    say(*handle(globals()[sys.argv[4]]))
+"""
+
+
+@pytest.mark.parametrize("work", ["executed", "pooled", "begun"])
+def test_worker_forgets_where_it_was_forked(run: Run, work: str) -> None:
+    """A worker that multiprocessing forks inside a scope and an audited call is nobody's, and in no call."""
+    child = run(WHERE, work, measured=False)
+
+    assert ["anonymous", "default", None, None] == child.heard()
+    child.end()
+
+
+def test_child_of_a_plain_fork_goes_on_in_its_scope(run: Run) -> None:
+    """What is forked by hand goes on with the same code, in the scope that this is in."""
+    child = run(WHERE, "forked", measured=False)
+
+    assert ["ada", "acme"] == child.heard()[:2]
+    child.end()
+
 
 def test_forked_child_delivers_its_own(run: Run, workos: WorkOSDouble) -> None:
     """A child forked from a process whose lanes run begins a journal of its own; both deliver, each its own."""
