@@ -100,6 +100,8 @@ class Call(_Fields):
         """Count and log that a reference or callable of the declaration could not be read."""
         if isinstance(error, WithoutOutcome) or (self.failed and compiled.late and isinstance(error, Unavailable)):
             return  # a reference into what a call that ended so does not have
+        if not self.declared.takes(self.args, self.kwargs or {}):
+            return  # no call: the function itself says what is wrong with it
         detail = f": {error}" if isinstance(error, Unavailable | InvalidEventError) else ""
         self.trouble = f"{option}={compiled.text} of {self.declared.name} could not be read{detail}"
         self.trail.trouble(

@@ -83,13 +83,14 @@ class Declaration:
         looks_first: Whether there is anything to read before the call.
         judges: Whether a call that returned is asked about.
         awaits: Whether there are callables that may be asynchronous.
+        takes: Says whether the function takes the arguments of a call.
     """
 
     __slots__ = (
         "action", "action_type", "actor", "after", "awaits", "before", "category", "constants", "early_target",
         "early_who", "exclude", "fields", "group", "judges", "looks_first", "name", "observes", "on_audit_error",
-        "on_error", "only_changed", "outcome", "overlays", "redact", "states", "target", "target_name", "values",
-        "when",
+        "on_error", "only_changed", "outcome", "overlays", "redact", "states", "takes", "target", "target_name",
+        "values", "when",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0913  (what can be declared)
@@ -115,6 +116,7 @@ class Declaration:
         outcome: Compiled | None,
         on_error: str | None,
         on_audit_error: str | None,
+        takes: Callable[[tuple[Any, ...], Mapping[str, Any]], bool],
     ) -> None:
         """Settle what each call would otherwise ask anew."""
         self.name = name
@@ -137,6 +139,7 @@ class Declaration:
         self.outcome = outcome
         self.on_error = on_error
         self.on_audit_error = on_audit_error
+        self.takes = takes
         self.early_target = self._is_early(target) and not (target_name and target_name.late)
         self.early_who = self._is_early(actor) or self._is_early(group)
         self.overlays = actor is not None or group is not None
@@ -249,6 +252,7 @@ def _declare(parameters: Parameters, stated: Statement) -> Declaration:
         outcome=_callable(parameters, stated.outcome, "outcome"),
         on_error=_on_error(parameters, stated.on_error),
         on_audit_error=_on_audit_error(parameters, stated.on_audit_error),
+        takes=parameters.takes,
     )
 
 

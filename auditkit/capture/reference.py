@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple, Protocol
 
 from auditkit.capture.annotations import check_segments, class_of, is_nothing
@@ -133,6 +133,7 @@ class Parameters:
 
     def __init__(self, function: Callable[..., Any]) -> None:
         """Read the signature once."""
+        self._function = function
         self.name = getattr(function, "__qualname__", repr(type(function)))
         self.title = f"audited() of {self.name}"
         self.awaits = any(is_kind(test, function) for test in _ASYNCHRONOUS)
@@ -173,6 +174,23 @@ class Parameters:
                 return _given(named.get(name, parameter.default), name)
 
         return read
+
+    def takes(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
+        """Return whether the function takes these arguments: one that does not refuses them itself, and does nothing.
+
+        Where it only says what it takes, by another's signature, it may take others, and is believed to.
+        """
+        if hasattr(self._function, "__signature__"):
+            return True
+        try:
+            signature = inspect.signature(self._function, follow_wrapped=False)
+        except (TypeError, ValueError):
+            return True
+        try:
+            signature.bind(*args, **kwargs)
+        except TypeError:
+            return False
+        return True
 
     def place(self, name: str, rest: list[str]) -> Place | None:
         """Return where a reference's value stands, if it is a parameter that may be given by position, or near it."""

@@ -235,7 +235,7 @@ async def record_raised(site: Site, call: Call, error: BaseException) -> None:
     unfinished = CANCELLED if closed or is_cancellation(error) else ""
     recorded = False
     try:
-        if site.declared.awaits and not closed and site.records(call, unfinished):
+        if site.declared.awaits and not closed and site.records(call, error, unfinished):
             call.error, call.failed = error, not unfinished
             await fetch(call, early=False)
     finally:

@@ -201,7 +201,7 @@ class Site(_Fields):
             unfinished: ``"cancelled"`` or ``"abandoned"`` where it was stopped from outside: that is always
                 recorded, for its effect may have happened.
         """
-        is_recorded = self.records(call, unfinished)
+        is_recorded = self.records(call, error, unfinished)
         if is_recorded:
             call.error, call.failed = error, True
             if not unfinished:
@@ -210,9 +210,11 @@ class Site(_Fields):
         call.release()
         return is_recorded
 
-    def records(self, call: Call, unfinished: str) -> bool:
-        """Return whether a call that raised is recorded."""
-        return bool(unfinished) or (self.declared.on_error or call.trail.on_error) != SKIP
+    def records(self, call: Call, error: BaseException, unfinished: str) -> bool:
+        """Return whether a call that raised is recorded: not where the function did not take its arguments."""
+        if unfinished or (self.declared.on_error or call.trail.on_error) == SKIP:
+            return bool(unfinished)
+        return not isinstance(error, TypeError) or self.declared.takes(call.args, call.kwargs or {})
 
     def _record_raised(self, call: Call, error: BaseException, unfinished: str) -> None:
         trail = call.trail

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +13,11 @@ from django.utils.functional import SimpleLazyObject
 from werkzeug.local import LocalProxy
 
 from auditkit import AuditDefinitionError, RecordingFailed, audited, ref
-from tests.unit.capture.builders import Refused, only, troubles
+from tests.unit.capture.builders import Refused, Tweet, only, troubles
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from auditkit.transports import MemoryTransport
 
 
@@ -79,18 +83,76 @@ def test_elements_are_named_by_their_numbers(memory: MemoryTransport, caplog: py
     assert "'page.9': a value of type Page has no '9'" in caplog.text
 
 
-def test_argument_that_was_not_given_is_told(memory: MemoryTransport, caplog: pytest.LogCaptureFixture) -> None:
-    """A function that is called wrongly fails by itself; what was to be read of it is told, not raised."""
-
-    @audited("tweet.read", "R", target="tweet")
-    def read(tweet: str) -> None:
+class Desk:
+    def read(self, tweet: Tweet, body: str = "") -> None:
         """Be called wrongly."""
 
-    wrong: Any = read
-    with pytest.raises(TypeError, match="missing 1 required positional argument: 'tweet'"):
-        wrong()
 
+async def read_later(tweet: Tweet, body: str = "") -> None:
+    """Be called wrongly."""
+
+
+@pytest.mark.parametrize(
+    "function",
+    [Desk.read, Desk().read, partial(Desk.read, Desk()), read_later],
+    ids=["plain", "bound", "partial", "async"],
+)
+@pytest.mark.parametrize("arguments", [(), (1, 2, 3, 4)], ids=["too few", "too many"])
+@pytest.mark.parametrize("on_audit_error", ["log", "raise"])
+@pytest.mark.parametrize("on_error", ["skip", "record"])
+async def test_arguments_that_are_not_taken_are_no_call(
+    memory: MemoryTransport, function: Any, arguments: tuple[int, ...], on_audit_error: Any, on_error: str
+) -> None:
+    """What a function does not take it refuses by itself: its error comes out, and nothing is recorded or told."""
+    wrong = audited(
+        "tweet.read",
+        "U",
+        target="tweet.id",
+        actor=lambda tweet: tweet.id,
+        capture="tweet",
+        metadata={"body": ref("tweet.body")},
+        on_error=on_error,
+        on_audit_error=on_audit_error,
+    )(function)
+
+    with pytest.raises(TypeError, match="argument") as caught:
+        await wrong(*arguments)
+
+    assert TypeError is type(caught.value)
+    assert [] == memory.events
+    assert {} == troubles()
+
+
+def test_argument_that_a_decorator_below_gives_is_told(
+    memory: MemoryTransport, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A call that a decorator completes is one: what is not in it is told, and the event recorded without."""
+
+    def given(function: Callable[[str], None]) -> Callable[[], None]:
+        return functools.wraps(function)(lambda: function("tweet_5"))
+
+    @audited("tweet.read", "R", target="tweet")
+    @given
+    def read(tweet: str) -> None:
+        """Be given its argument."""
+
+    read()
+
+    assert "" == only(memory).target_id
     assert "the call gives no argument 'tweet'" in caplog.text
+
+
+def test_type_error_of_a_call_is_recorded(memory: MemoryTransport) -> None:
+    """A TypeError that a function raises for what it took is its failure."""
+
+    @audited("tweet.read", "R", on_error="record")
+    def read(tweet: str) -> None:
+        raise TypeError
+
+    with pytest.raises(TypeError):
+        read("tweet_5")
+
+    assert {"outcome": "failure", "error": "TypeError"} == only(memory).metadata
 
 
 def test_callable_that_gives_a_coroutine_is_told(memory: MemoryTransport, caplog: pytest.LogCaptureFixture) -> None:
