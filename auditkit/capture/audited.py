@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from contextlib import asynccontextmanager, contextmanager
 from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, TypeVar
 
@@ -83,7 +84,8 @@ def audited(  # noqa: PLR0913  (the design's names; all but two by keyword)
         generator functions of both kinds, methods, class methods and static methods (above or below those
         decorators), partials, callable objects, Celery's tasks and click's commands (above or below theirs).
         Callables may be asynchronous where the function is. A plain function that returns a coroutine has ended when
-        that has; one that returns a generator, or a context manager, when it returns.
+        that has, and one that is a decorator's around a generator function when its generator has; one that returns
+        a generator as its value when it returns.
 
     Raises:
         AuditDefinitionError: When decorating, for anything that could not work when called.
@@ -176,6 +178,13 @@ def _is_awaitable_generator(function: Any) -> bool:
     return isinstance(code, CodeType) and bool(code.co_flags & inspect.CO_ITERABLE_COROUTINE)
 
 
+def _generate() -> Any:
+    """Be made a context manager of."""
+
+
+# The code of what contextlib makes of generator functions.
+_MANAGERS: Final = (contextmanager(_generate).__code__, asynccontextmanager(_generate).__code__)
+
 _WRAPPERS: Final[dict[Callable[[Any], bool], type[AuditedFunction]]] = {
     _is_awaitable_generator: AuditedCoroutineFunction,
     inspect.iscoroutinefunction: AuditedCoroutineFunction,
@@ -193,4 +202,9 @@ def _wrapper(function: Any) -> type[AuditedFunction]:
         kind = type(function).__name__
         below = f"; decorate the function that the {kind} is made of" if hasattr(type(function), "__get__") else ""
         raise AuditDefinitionError(f"audited() takes a function, got a value of type {kind}{below}")
+    if getattr(function, "__code__", None) in _MANAGERS:
+        raise AuditDefinitionError(
+            f"audited() above the context manager {name} would record it before it is entered; put @audited below "
+            "@contextmanager"
+        )
     return next((wrapper for test, wrapper in _WRAPPERS.items() if is_kind(test, function)), AuditedFunction)

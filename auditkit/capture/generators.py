@@ -1,17 +1,21 @@
 """What happens when a decorated generator function is called, plain or async.
 
 The call begins when the function is called, and is recorded when its generator has ended, however that came. It
-is under way only while the generator runs: what its consumer does between two values is not inside of it.
+is under way only while the generator runs: what its consumer does between two values is not inside of it. The same
+where a decorator below hides the generator function.
 """
 
 from __future__ import annotations
 
+import inspect
 from functools import partial
+from types import AsyncGeneratorType, GeneratorType
 from typing import TYPE_CHECKING, Any
 
 from auditkit import _current
 from auditkit.capture.composition import ABANDONED
 from auditkit.capture.runners import (
+    UNFINISHED,
     AuditedFunction,
     get_call,
     leave,
@@ -21,6 +25,7 @@ from auditkit.capture.runners import (
     set_call,
 )
 from auditkit.context import current_scope
+from auditkit.kinds import is_kind
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator
@@ -138,3 +143,22 @@ class AuditedAsyncGeneratorFunction(AuditedGeneratorFunction):
     """An async generator function whose calls are recorded: the same, awaited."""
 
     _runs = staticmethod(_running_async)
+
+
+def _hidden(site: Site, call: Call, generator: GeneratorType[Any, Any, Any]) -> AnyGenerator | None:
+    """Return what runs a generator where a decorator below hides its function; None where it was meant as a value."""
+    if not is_kind(inspect.isgeneratorfunction, inspect.unwrap(site.wrapped)):
+        return None
+    call.result = None  # it has none before its end
+    return named_as(generator, _running(site, call, generator))
+
+
+def _hidden_async(site: Site, call: Call, generator: AsyncGeneratorType[Any, Any]) -> AnyGenerator | None:
+    """Return the same of an async generator."""
+    if not is_kind(inspect.isasyncgenfunction, inspect.unwrap(site.wrapped)):
+        return None
+    call.result = None
+    return named_as(generator, _running_async(site, call, generator))
+
+
+UNFINISHED.update({GeneratorType: _hidden, AsyncGeneratorType: _hidden_async})

@@ -47,8 +47,9 @@ def run(site: Site, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         _failed(site, call, token, error)
         raise
     _reset_call(token)
-    if type(result) is CoroutineType:  # a decorator below hides a coroutine function: nothing is done yet
-        return _finishing(site, call, result)
+    unfinished = UNFINISHED.get(type(result))
+    if unfinished is not None and (finishing := unfinished(site, call, result)) is not None:
+        return finishing
     site.returned(call)
     if trail.syncs_each:
         site.settle(trail, result)
@@ -185,7 +186,11 @@ def _finishing(site: Site, call: Call, coroutine: CoroutineType[Any, Any, Any]) 
     return named_as(coroutine, finish)()
 
 
-hand_over(failed=_failed, finishing=_finishing, coroutine_type=CoroutineType)
+# By the type of what a call returned: gives what runs in its place, where a decorator below hides a function that has
+# done nothing yet, or None where it is a value like others. generators.py has more.
+UNFINISHED: Final[dict[type, Callable[[Site, Call, Any], Any]]] = {CoroutineType: _finishing}
+
+hand_over(failed=_failed, unfinished=UNFINISHED)
 
 
 def _awaiting(site: Site) -> Callable[[tuple[Any, ...], dict[str, Any]], Coroutine[Any, Any, Any]]:

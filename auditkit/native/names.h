@@ -16,8 +16,8 @@
             each(NOT_OURS) /* how an event is made */                                                                  \
         each(observe) each(look_before) each(target) each(given_target) each(unread_target) each(LATER) each(changes)  \
             each(stated) each(merged) each(ambient) each(compose) each(redactor_class) each(draft_type) each(new_id)   \
-                each(id_at)                               /* how a call ends otherwise */                              \
-        each(failed) each(finishing) each(coroutine_type) /* how JSON is made otherwise */                             \
+                each(id_at)           /* how a call ends otherwise */                                                  \
+        each(failed) each(unfinished) /* how JSON is made otherwise */                                                 \
         each(encode) each(encode_scene) each(value_text)
 
 #define USED_BY_JOURNALS(each) each(sha256) each(files) each(append) each(guarded) each(longest) each(NOWHERE)

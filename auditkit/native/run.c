@@ -61,11 +61,18 @@ static PyObject *
 end_returned(Site *site, PyObject *trail, Call *call, PyObject *result)
 {
     State *state = site->state;
-    if (Py_TYPE(result) == (PyTypeObject *)state->used.coroutine_type) { /* hidden below: nothing is done yet */
-        PyObject *finishing =
-            PyObject_CallFunctionObjArgs(state->used.finishing, (PyObject *)site, (PyObject *)call, result, NULL);
+    PyObject *unfinished = PyDict_GetItemWithError(state->used.unfinished, (PyObject *)Py_TYPE(result)), *finishing;
+    if (unfinished == NULL && PyErr_Occurred()) {
         Py_DECREF(result);
-        return finishing;
+        return NULL;
+    }
+    if (unfinished != NULL) { /* perhaps hidden below, and nothing done yet */
+        finishing = PyObject_CallFunctionObjArgs(unfinished, (PyObject *)site, (PyObject *)call, result, NULL);
+        if (finishing != Py_None) {
+            Py_DECREF(result);
+            return finishing;
+        }
+        Py_DECREF(finishing);
     }
     int waits = returned(site, call) < 0 ? -1 : truth_of(OF_TRAIL(state, trail, syncs_each));
     if (waits > 0) {

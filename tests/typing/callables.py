@@ -441,13 +441,6 @@ async def managed_later(number: int) -> AsyncGenerator[str]:
     yield ""
 
 
-@audited("number.read", "R")
-@contextmanager
-def managed_below(number: int) -> Generator[str]:
-    """Be a function that gives a block."""
-    yield ""
-
-
 @functools.singledispatch
 @audited("number.read", "R")
 def dispatched(given: object) -> str:
@@ -485,10 +478,9 @@ def decorators_above_and_below_see_the_signature() -> None:
     assert_type(cache_below(1), str)
     cache_below.cache_clear()
     takes_a_manager(managed(1), managed_later(1))
-    with managed_below(1) as text:
+    with managed(1) as text:
         assert_type(text, str)
     managed("1")  # type: ignore[arg-type]
-    managed_below("1")  # type: ignore[arg-type]
     assert_type(dispatched(1), str)
     assert_type(dispatched_int(1), str)
     assert_type(decorated(1, text="a"), str)

@@ -26,12 +26,12 @@ from unittest import mock
 
 import pytest
 
-from auditkit import AuditDefinitionError, audited, configure, current_entry, flush, ref, shutdown
+from auditkit import AuditDefinitionError, audited, configure, current_entry, flush, record, ref, shutdown
 from auditkit.ledger import LedgerReader
-from tests.unit.capture.builders import Refused, only
+from tests.unit.capture.builders import Refused, Tweet, only
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator
     from pathlib import Path
 
     from auditkit.transports import MemoryTransport
@@ -1008,6 +1008,114 @@ async def test_coroutine_behind_a_plain_decorator_is_durable(make: Callable[...,
     assert 1 == trail.stats().recorded
 
 
+def rows(tweet: Tweet, *, fails: bool = False) -> Generator[str, str, str]:
+    """Change the tweet by what is sent."""
+    tweet.body = yield tweet.body
+    record("child.read", "R")
+    if fails:
+        raise Refused
+    return "the end"
+
+
+async def rows_later(tweet: Tweet, *, fails: bool = False) -> AsyncGenerator[str, str]:
+    """Change the tweet by what is sent."""
+    tweet.body = yield tweet.body
+    record("child.read", "R")
+    if fails:
+        raise Refused
+
+
+@pytest.mark.parametrize("kind", [rows, rows_later])
+async def test_generator_behind_a_plain_decorator_ends_when_it_has_run(
+    memory: MemoryTransport, kind: Callable[..., Any]
+) -> None:
+    """A generator function that a decorator hides is recorded at its generator's end, with what it changed till then."""
+    behind = audited("behind.update", "U", target="tweet.id", capture="tweet", on_error="record")(
+        passing_on(passing_on(kind))
+    )
+
+    assert inspect.signature(kind) == inspect.signature(behind)
+    for fails, told in (
+        (False, {"body_was": "old", "body": "new"}),
+        (True, {"outcome": "failure", "error": "Refused"}),
+    ):
+        memory.clear()
+        waiting = behind(Tweet(), fails=fails)
+
+        assert ([], kind.__name__, type(kind(Tweet()))) == (memory.events, waiting.__name__, type(waiting))
+        assert "old" == await stepped(waiting, None)
+        assert ([], False) == (memory.events, bool(current_entry()))
+        with pytest.raises(Refused) if fails else contextlib.nullcontext():
+            assert "ended" == await stepped(waiting, "new")
+        child, event = memory.events
+        assert (event.id, "tweet_5", told) == (child.parent_id, event.target_id, event.metadata)
+
+
+async def stepped(generator: Any, sent: object) -> Any:
+    """Send to a generator of either kind; return what it yields then."""
+    step = generator.asend if inspect.isasyncgen(generator) else generator.send
+    try:
+        given = step(sent)
+        return await given if inspect.isawaitable(given) else given
+    except (StopIteration, StopAsyncIteration):
+        return "ended"
+
+
+async def closed(generator: Any) -> None:
+    """Close a generator of either kind."""
+    if inspect.isasyncgen(generator):
+        await generator.aclose()
+    else:
+        generator.close()
+
+
+@pytest.mark.parametrize("kind", [rows, rows_later])
+async def test_generator_behind_a_plain_decorator_may_be_left(
+    memory: MemoryTransport, kind: Callable[..., Any]
+) -> None:
+    """One that its consumer leaves early was abandoned; one that never ran has done nothing."""
+    behind = read(target="tweet.id")(passing_on(kind))
+    unused, left = behind(Tweet()), behind(Tweet())
+    await stepped(left, None)
+    await closed(unused)
+    await closed(left)
+
+    assert "abandoned" == only(memory).metadata["outcome"]
+
+
+def consumed(given: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorate a generator function, and give what it yields as a list."""
+    return functools.wraps(given)(lambda *args: [*given(*args)])
+
+
+def meant(given: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorate a plain function, and give a generator in place of what it returns."""
+    return functools.wraps(given)(lambda *args: (each for each in [given(*args)]))
+
+
+@pytest.mark.parametrize(
+    "decorated", [consumed(generator), lambda number: (each for each in [number]), meant(function)]
+)
+def test_generator_that_is_a_value_is_recorded_where_it_is_returned(
+    memory: MemoryTransport, decorated: Callable[..., Any]
+) -> None:
+    """What a decorator has run to its end, and a generator that a plain function gives, is recorded at the return."""
+    given = read(target="number")(decorated)(3)
+
+    assert "3" == only(memory).target_id
+    assert [3] == [*given]
+    assert 1 == len(memory.events)
+
+
+async def test_generator_behind_a_plain_decorator_is_durable(make: Callable[..., Any], tmp_path: Path) -> None:
+    """Under fsync="always" its event is on the device when it has ended."""
+    trail = make(directory=str(tmp_path / "audit"), fsync="always")
+
+    assert [1] == [*read(trail=trail)(passing_on(generator))(1)]
+    assert [2] == [each async for each in read(trail=trail)(passing_on(async_generator))(2)]
+    assert 2 == trail.stats().recorded
+
+
 async def test_generator_that_is_awaited(memory: MemoryTransport) -> None:
     """A generator function that types.coroutine made awaitable is awaited and delegated to, as without us."""
 
@@ -1055,25 +1163,11 @@ def test_context_manager_of_an_audited_generator_decorates(memory: MemoryTranspo
     assert "failure" == memory.events[1].metadata["outcome"]
 
 
-async def test_context_manager_that_is_audited_is_a_plain_function(memory: MemoryTransport) -> None:
-    """contextlib.contextmanager below: what is called, and recorded, is the function that gives the manager."""
-
-    @read(target="number")
-    @contextlib.contextmanager
-    def managed(number: int) -> Iterator[int]:
-        yield number
-
-    @read(target="number")
-    @contextlib.asynccontextmanager
-    async def managed_later(number: int) -> AsyncIterator[int]:
-        yield number
-
-    with managed(1) as first:
-        assert ["1"] == targets(memory)
-    async with managed_later(2) as second:
-        assert ["1", "2"] == targets(memory)
-
-    assert (1, 2) == (first, second)
+@pytest.mark.parametrize("manager", [contextlib.contextmanager, contextlib.asynccontextmanager])
+def test_context_manager_below_is_refused(manager: Callable[..., Any]) -> None:
+    """Above contextlib's decorators it would be recorded as done before it is entered: the message says where to stand."""
+    with pytest.raises(AuditDefinitionError, match=r"context manager generator .* put @audited below @contextmanager"):
+        read(target="number")(manager(generator))
 
 
 def test_overloads(memory: MemoryTransport) -> None:
