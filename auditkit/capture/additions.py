@@ -23,16 +23,18 @@ class Additions:
     """All that was said. Several threads that the call began may say something at once.
 
     Attributes:
+        captured: The state that the declaration observed, as it is after the call.
         ended_ns: When the call ended, for all events that come of it.
         scene: Who acted and from where, likewise.
     """
 
-    __slots__ = ("actor", "discarded", "ended_ns", "further", "metadata", "scene", "watched")
+    __slots__ = ("actor", "captured", "discarded", "ended_ns", "further", "metadata", "scene", "watched")
 
     def __init__(self) -> None:
         """Begin with nothing."""
         self.actor: Actor | None = None
         self.metadata: dict[str, Any] = {}
+        self.captured: object = None
         self.watched: list[Watched] = []
         self.further: list[tuple[Target, dict[str, Any]]] = []
         self.discarded = False

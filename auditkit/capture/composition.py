@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from auditkit import _current
 from auditkit.capture.attribute import WAYS, identified
 from auditkit.capture.tracing import ambient
+from auditkit.capture.watching import beside
 from auditkit.clock import new_id
 from auditkit.context import SCOPE
 from auditkit.draft import Draft, Scene
@@ -299,10 +300,9 @@ def _overlaid(call: Call, scene: Scene) -> Scene:
 
 def _watched(call: Call, said: Additions, metadata: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the captured state's changes with those of what was watched."""
-    told: dict[str, Any] = dict(metadata)
-    for each in said.watched:
-        for name, value in changes_since(each.seen, each.state, fields=each.fields, exclude=each.exclude).items():
-            told.setdefault(name, value)
+    told = metadata
+    if said.watched:
+        told = beside(said, metadata, {} if call.before is None else as_snapshot(call.before))
     declared = call.declared
     if not told and declared.action_type == "U" and (declared.observes or said.watched) and not said.further:
         call.trail.note_unchanged(declared.action)
@@ -323,6 +323,8 @@ def _changes(call: Call) -> dict[str, Any]:
     except BaseException as error:  # noqa: BLE001  (see above)
         call.tell("after", declared.after, error)
         return _UNREAD
+    if call.said is not None:
+        call.said.captured = state
     if before is None:
         return created(snapshot(state, fields=declared.fields, exclude=declared.exclude))
     changes = changes_since(before, state, fields=declared.fields, exclude=declared.exclude)

@@ -80,6 +80,9 @@ class Entry:
     ) -> None:
         """Look at an object now and when the call ends, and record what changed between.
 
+        A field that the captured state, or an object that was watched before, has too is recorded with the class's
+        name in front.
+
         Args:
             state: The object, in any form that ``capture`` takes.
             fields: The only fields that are recorded.

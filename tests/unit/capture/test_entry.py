@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -120,7 +121,93 @@ def test_watched_object(memory: MemoryTransport) -> None:
 
     update(tweet)
 
-    assert {"body": ("old", "new"), "likes": (3, 4)} == only(memory).changes
+    assert {"body": ("old", "new"), "Tweet.likes": (3, 4)} == only(memory).changes
+
+
+class Account:
+    def __init__(self, balance: int) -> None:
+        self.balance = balance
+        self.owner = object()
+
+
+@pytest.mark.parametrize("moved", [1, 0], ids=["all change", "the first does not"])
+@pytest.mark.parametrize("capture", ["source", None], ids=["captured", "watched"])
+def test_watched_objects_of_the_same_fields(memory: MemoryTransport, moved: int, capture: str | None) -> None:
+    """Each object's change is told, under names that do not depend on what else changed."""
+
+    @audited("money.move", "U", capture=capture)
+    def move(source: Account, *others: Any) -> None:
+        if capture is None:
+            current_entry().watch(source)
+        for other in others:
+            current_entry().watch(other)
+            other.balance += 5
+        source.balance -= moved
+
+    move(Account(10), Account(20), Account(30), SimpleNamespace(balance=40))
+
+    assert {
+        **({"balance": (10, 9)} if moved else {}),
+        "Account.balance": (20, 25),
+        "Account.2.balance": (30, 35),
+        "SimpleNamespace.balance": (40, 45),
+    } == only(memory).changes
+
+
+@pytest.mark.parametrize("action_type", ["C", "D"])
+def test_watched_object_beside_one_that_comes_or_goes(memory: MemoryTransport, action_type: Any) -> None:
+    """What was watched is told beside all of what a C makes, or a D takes away."""
+    other = Account(20)
+
+    @audited("money.move", action_type, capture="account", exclude=["owner"])
+    def move(account: Account) -> None:
+        current_entry().watch(other)
+        other.balance = 30
+
+    move(Account(10))
+
+    assert {
+        "balance" if action_type == "C" else "balance_was": 10,
+        "Account.balance_was": 20,
+        "Account.balance": 30,
+    } == only(memory).metadata
+
+
+def test_object_that_is_watched_twice_is_told_once(memory: MemoryTransport) -> None:
+    """Of an object that is captured, or watched before, the earlier look is what is told of a field."""
+    first, second = Tweet(), Tweet()
+
+    @audited("tweet.update", "U", capture="tweet", fields=["body"])
+    def update(tweet: Tweet) -> None:
+        tweet.body = second.body = "new"
+        for each in (tweet, second, second):
+            current_entry().watch(each)
+            each.body += "er"
+            each.likes += 1
+
+    update(first)
+
+    assert {
+        "body": ("old", "newer"),
+        "likes": (0, 1),
+        "Tweet.body": ("new", "newerer"),
+        "Tweet.likes": (0, 2),
+    } == only(memory).changes
+
+
+def test_what_is_unknown_of_each_watched_object_is_told(memory: MemoryTransport) -> None:
+    """Each object's fields that could not be read are named, once."""
+    first, second = Account(1), Account(2)
+
+    @audited("money.move", "U", capture="account")
+    def move(account: Account) -> None:
+        for each in (account, second):
+            current_entry().watch(each)
+            each.owner = object()
+
+    move(first)
+
+    assert {"auditkit_capture": "unknown: owner; Account: unknown: owner"} == only(memory).metadata
 
 
 def test_watched_object_that_did_not_change_is_counted(memory: MemoryTransport) -> None:
