@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 SUCCESS, FAILURE, DENIED = "success", "failure", "denied"
 CANCELLED, ABANDONED = "cancelled", "abandoned"
 
-_JUDGEMENTS: Final = (SUCCESS, FAILURE, DENIED)
+JUDGEMENTS: Final = (SUCCESS, FAILURE, DENIED)
 _NOTHING: Final[dict[str, Any]] = {}
 _UNREAD: Final = {CAPTURE: "unknown: the state could not be read"}
 _UNFINISHED: Final = frozenset({CANCELLED, ABANDONED})  # what was done of these is recorded: it may be all
@@ -202,7 +202,7 @@ def is_wanted(call: Call) -> bool:
 
 def _judgement(answer: object) -> str | None:
     outcome = str.__str__(answer) if issubclass(type(answer), str) else answer
-    if outcome is not None and (type(outcome) is not str or outcome not in _JUDGEMENTS):
+    if outcome is not None and (type(outcome) is not str or outcome not in JUDGEMENTS):
         raise InvalidEventError("outcome", describe_kind(answer), "'success', 'failure', 'denied' or None")
     return outcome
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict, Unpack
 from auditkit import _current
 from auditkit.capture.attribute import identified
 from auditkit.capture.call import CALL
-from auditkit.capture.composition import merged, normalised, overlaid, stated_change
+from auditkit.capture.composition import JUDGEMENTS, SUCCESS, merged, normalised, overlaid, stated_change
 from auditkit.capture.holding import hold, holder
 from auditkit.capture.tracing import ambient
 from auditkit.clock import new_id
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from auditkit.protocols import Receipt, Recorder
 
 _NOWHERE: Final = ("", -1)
-_SUCCESS: Final = "success"
 
 
 class Fact(TypedDict, total=False):
@@ -64,7 +63,7 @@ def record(  # noqa: PLR0913  (the design's names; all but two by keyword)
     before: object = None,
     after: object = None,
     metadata: Mapping[str, Any] | None = None,
-    outcome: str = _SUCCESS,
+    outcome: str = SUCCESS,
     occurred_at: datetime | str | None = None,
     id: str | None = None,  # noqa: A002  (the design's name)
 ) -> Receipt:
@@ -173,8 +172,8 @@ def _write(trail: Recorder, action: str, action_type: ActionTypeName, fact: Fact
         state = stated_change(fact.get("before"), fact.get("after"))
         if not state and action_type == "U" and fact.get("before") is not None:
             trail.note_unchanged(name)
-        metadata, outcome = fact.get("metadata"), fact.get("outcome", _SUCCESS)
-        told = {} if outcome == _SUCCESS else {"outcome": _text(outcome, "outcome")}
+        metadata, outcome = fact.get("metadata"), _outcome(fact.get("outcome", SUCCESS))
+        told = {} if outcome == SUCCESS else {"outcome": outcome}
         layers = merged(told, state, _metadata({} if metadata is None else metadata), ambient(trail, scene))
         draft = draft_of(event)._replace(scene=scene, metadata=trail.redactor.apply(layers))
         if occurred_at is None:
@@ -214,6 +213,13 @@ def _text(value: object, field: str) -> str:
     if not text:
         raise InvalidEventError(field, "''", "a non-empty str")
     return text
+
+
+def _outcome(value: object) -> str:
+    outcome = _text(value, "outcome")
+    if outcome not in JUDGEMENTS:
+        raise InvalidEventError("outcome", describe(value), "'success', 'failure' or 'denied'")
+    return outcome
 
 
 def _require(trail: Recorder, scene: Scene, action: str) -> None:

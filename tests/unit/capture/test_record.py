@@ -283,6 +283,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"target": (1, 2, 3)}, "InvalidEventError: target must be "),
     ({"metadata": [1]}, "InvalidEventError: metadata must be "),
     ({"outcome": None}, "InvalidEventError: outcome must be "),
+    ({"outcome": "succes"}, "InvalidEventError: outcome must be 'success', 'failure' or 'denied', got 'succes'"),
     ({"action": object()}, "record(a value of type object) could not be recorded (InvalidEventError: action must be "),
 ]
 
