@@ -111,6 +111,7 @@ def audited(  # noqa: PLR0913  (the design's names; all but two by keyword)
         outcome=outcome,
         on_error=on_error,
         on_audit_error=on_audit_error,
+        trail=trail,
     )
 
     return _Decorator(stated, trail)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 from auditkit import _current
 from auditkit.capture.call import CALL, under_way
 from auditkit.capture.composition import ABANDONED, CANCELLED
-from auditkit.capture.declaration import Statement, declare_block, read
+from auditkit.capture.declaration import Statement, declare_block, is_trail, read
 from auditkit.capture.entry import Entry
 from auditkit.capture.runners import is_cancellation
 from auditkit.capture.site import Site
@@ -91,8 +91,9 @@ class auditing:  # noqa: N801  (used like a function)
             outcome=None,
             on_error=on_error,
             on_audit_error=on_audit_error,
+            trail=trail,
         )
-        self._given = trail
+        self._given = trail if is_trail(trail) else None  # what is none is told where there is one
         # Each call that was begun here and has not ended, the latest last; where nothing is recorded, nobody's.
         self._entered: dict[object, tuple[Site, Call] | None] = {}
 

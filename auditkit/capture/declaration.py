@@ -40,6 +40,7 @@ class Statement(NamedTuple):
     outcome: object
     on_error: object
     on_audit_error: object
+    trail: object
 
 
 Names = TypeVar("Names", bound="Iterable[str] | None")
@@ -226,6 +227,7 @@ _BLOCK: Final = Parameters(_block)
 
 
 def _declare(parameters: Parameters, stated: Statement) -> Declaration:
+    _check_trail(parameters, stated.trail)
     action, action_type = _names(parameters, stated)
     of_id, of_name = _target(parameters, stated.target)
     state_before, state_after = _states(parameters, action_type, stated)
@@ -254,6 +256,17 @@ def _declare(parameters: Parameters, stated: Statement) -> Declaration:
         on_audit_error=_on_audit_error(parameters, stated.on_audit_error),
         takes=parameters.takes,
     )
+
+
+def is_trail(given: object) -> bool:
+    """Return whether something records what it is given, as far as can be told at sight."""
+    return not isinstance(given, type) and hasattr(given, "enabled") and hasattr(given, "write")
+
+
+def _check_trail(parameters: Parameters, given: object) -> None:
+    if given is not None and not is_trail(given):
+        shown = f"the class {given.__name__}" if isinstance(given, type) else describe(given)
+        raise AuditDefinitionError(f"trail= of {parameters.name} must be an AuditTrail, got {shown}")
 
 
 def _names(parameters: Parameters, stated: Statement) -> tuple[str, str]:

@@ -167,6 +167,7 @@ def test_calls_inside_are_its_children(memory: MemoryTransport) -> None:
         ({"metadata": ["a"]}, "must be a mapping"),
         ({"metadata": {"a": ref("tweet.id")}}, "takes values, and ref('tweet.id') refers to a parameter"),
         ({"on_error": "nonsense"}, "must be 'skip', 'record'"),
+        ({"trail": "audit"}, "trail= of auditing('tweet.update') must be an AuditTrail, got 'audit'"),
     ],
 )
 def test_wrong_arguments_never_break_the_block(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
 import pytest
 
-from auditkit import ActionType, AuditDefinitionError, AuditError, audited, ref
+from auditkit import ActionType, AuditDefinitionError, AuditError, AuditTrail, audited, ref
 from tests.unit.capture.builders import Author, Tweet, only
 
 if TYPE_CHECKING:
@@ -424,3 +424,15 @@ def test_one_decorator_decorates_many(memory: MemoryTransport) -> None:
 
     assert ("Ada", "Ada") == (reads(read)(Author()), asyncio.run(reads(aread)(Author("user_2"))))
     assert ["user_1", "user_2"] == [event.target_id for event in memory.events]
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [("audit", "'audit'"), (7, "7"), (AuditTrail, "the class AuditTrail")],
+    ids=["text", "number", "class"],
+)
+def test_trail_that_is_none_is_refused(given: Any, shown: str) -> None:
+    """What cannot record is refused when decorating: no call would be made any more."""
+    assert f"trail= of update must be an AuditTrail, got {shown}" == refusal(
+        lambda: audited("tweet.update", "U", trail=given)(update)
+    )
