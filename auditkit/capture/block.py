@@ -13,6 +13,7 @@ from auditkit.capture.runners import is_cancellation
 from auditkit.capture.site import Site
 from auditkit.context import current_scope
 from auditkit.errors import AuditDefinitionError, RecordingFailed
+from auditkit.event import describe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -119,7 +120,7 @@ class auditing:  # noqa: N801  (used like a function)
         try:
             return Site(_unused, declare_block(stated), self._given)
         except AuditDefinitionError as error:
-            trail.trouble("not_recorded", str(error), cause="auditing", error=error)
+            trail.trouble("not_recorded", str(error), cause=f"auditing.{describe(stated.action)}", error=error)
             if trail.raises if stated.on_audit_error is None else stated.on_audit_error == "raise":
                 raise RecordingFailed(str(error)) from None
             return None

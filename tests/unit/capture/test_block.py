@@ -184,6 +184,19 @@ def test_wrong_arguments_never_break_the_block(
     assert {"not_recorded": 1} == troubles()
 
 
+def test_each_wrong_block_is_logged(memory: MemoryTransport, caplog: pytest.LogCaptureFixture) -> None:
+    """Of several blocks that are wrong each is logged, and each once a minute."""
+    for action in ("tweet.update", "tweet.delete", "tweet.update", "tweet"):
+        with auditing(action, "U", on_error="nonsense"):
+            pass
+
+    told = [each.message for each in caplog.records if each.message.startswith("not_recorded")]
+    assert {"not_recorded": 4} == troubles()
+    assert ["'tweet.update'", "'tweet.delete'", "'tweet'"] == [
+        each.split("auditing(")[1].split(")")[0] for each in told
+    ]
+
+
 def test_wrong_arguments_are_raised_where_asked(make: Callable[..., AuditTrail]) -> None:
     """With on_audit_error="raise" a block that cannot be recorded does not begin."""
     trail = make(on_audit_error="raise")
