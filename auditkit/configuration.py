@@ -253,10 +253,12 @@ def _defaults(given: object, required: Sequence[str]) -> Defaults:
     host = platform.node() or "localhost"
     if given is None:
         return Defaults(location=host)
-    if not isinstance(given, Mapping) or not set(given) <= set(_REQUIRABLE):
-        raise ConfigurationError(
-            f"defaults must be a mapping with the keys {', '.join(_REQUIRABLE)}, got {describe(given)}"
-        )
+    unknown = (
+        [f"the key {describe(key)}" for key in given if key not in _REQUIRABLE] if isinstance(given, Mapping) else []
+    )
+    if unknown or not isinstance(given, Mapping):
+        shown = ", ".join(unknown) or describe(given)
+        raise ConfigurationError(f"defaults must be a mapping with the keys {', '.join(_REQUIRABLE)}, got {shown}")
     try:
         made = Defaults(
             group=text_id(given.get("group", "default"), "group"),

@@ -6,6 +6,7 @@ bound or looked up by name while the application waits (`inspect.Signature.bind`
 
 from __future__ import annotations
 
+import functools
 import inspect
 import re
 from collections.abc import Callable, Mapping
@@ -134,7 +135,7 @@ class Parameters:
     def __init__(self, function: Callable[..., Any]) -> None:
         """Read the signature once."""
         self._function = function
-        self.name = getattr(function, "__qualname__", repr(type(function)))
+        self.name = _name_of(function)
         self.title = f"audited() of {self.name}"
         self.awaits = any(is_kind(test, function) for test in _ASYNCHRONOUS)
         self._namespace = getattr(function, "__globals__", {})
@@ -233,6 +234,13 @@ class Parameters:
             return self._check(self._returned, rest, where)
         return None
 
+    def absence(self, name: str) -> str:
+        """Return why there is no parameter of a name, and which there are."""
+        partly = self._function
+        is_bound = isinstance(partly, functools.partial) and name in inspect.signature(partly.func).parameters
+        why = f"{name!r} is already bound by the partial" if is_bound else f"there is no parameter {name!r}"
+        return f"{why}; there are {', '.join([*self.names, 'result'])}"
+
     def check_one(self, name: str, where: str) -> None:
         """Refuse a parameter that gives several things where one is meant; two of them would pass for a pair.
 
@@ -258,6 +266,13 @@ class Parameters:
     def _is_named(self, name: str) -> bool:
         kinds = {each.name: each.kind for each in self._all}
         return name in kinds and kinds[name] is not inspect.Parameter.POSITIONAL_ONLY
+
+
+def _name_of(function: Any) -> str:
+    if isinstance(function, functools.partial):
+        return f"a partial of {_name_of(function.func)}"
+    name: str = getattr(function, "__qualname__", repr(type(function)))
+    return name
 
 
 def _given(value: Any, name: str) -> Any:
@@ -300,9 +315,7 @@ def compile_reference(parameters: Parameters, path: object, option: str) -> Comp
         )
     first, *rest = path.split(".")
     if first not in parameters.names and first not in _LATE:
-        raise AuditDefinitionError(
-            f"{where}: there is no parameter {first!r}; there are {', '.join([*parameters.names, 'result'])}"
-        )
+        raise AuditDefinitionError(f"{where}: {parameters.absence(first)}")
     late = first not in parameters.names
     kind = parameters.check(first, rest, where)
     read = _read_late(first) if late else parameters.reader(first)

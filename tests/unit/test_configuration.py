@@ -67,7 +67,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"defaults": "x"}, "defaults must be a mapping with the keys actor, group, location, got 'x'"),
     (
         {"defaults": {"who": "x"}},
-        "defaults must be a mapping with the keys actor, group, location, got a value of type dict",
+        "defaults must be a mapping with the keys actor, group, location, got the key 'who'",
     ),
     ({"defaults": {"group": 1.5}}, "defaults: group must be a str, int, UUID or Enum, got 1.5"),
     ({"defaults": {"group": ""}}, "defaults: group must not be empty"),

@@ -436,3 +436,10 @@ def test_trail_that_is_none_is_refused(given: Any, shown: str) -> None:
     assert f"trail= of update must be an AuditTrail, got {shown}" == refusal(
         lambda: audited("tweet.update", "U", trail=given)(update)
     )
+
+
+def test_parameter_that_a_partial_binds_is_refused() -> None:
+    """The message names the partial's function, and says why it has no such parameter any more."""
+    assert (
+        "target='tweet.id' of a partial of update: 'tweet' is already bound by the partial; there are body, draft, result"
+    ) == refusal(lambda: audited("tweet.update", "U", target="tweet.id")(partial(update, Tweet())))
