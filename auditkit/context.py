@@ -23,7 +23,7 @@ from auditkit import _current
 from auditkit.clock import new_id
 from auditkit.draft import Defaults, Scene
 from auditkit.errors import AuditDefinitionError, InvalidEventError
-from auditkit.event import NO_METADATA, Actor, check_metadata, describe, describe_kind, lacks_id, text_id
+from auditkit.event import NO_METADATA, Actor, check_metadata, describe, describe_kind, lacks_id, stated_key, text_id
 from auditkit.forking import forget_in_worker
 from auditkit.frozen import FrozenValue, frozen_value
 from auditkit.kinds import is_kind
@@ -90,13 +90,17 @@ def _plain_text(name: str) -> Callable[[object], str]:
     return read
 
 
+def _metadata(value: object) -> dict[str, MetadataValue]:
+    return {stated_key(key): each for key, each in check_metadata(value).items()}
+
+
 # How what a user gives for a field becomes what is kept.
 _READ: Final[dict[str, Callable[[Any], Any]]] = {
     "group": _plain_text("group"),
     "actor": Actor.of,
     "location": _plain_text("location"),
     "on_behalf_of": Actor.of,
-    "metadata": check_metadata,
+    "metadata": _metadata,
     "correlation_id": _plain_text("correlation_id"),
 }
 

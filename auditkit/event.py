@@ -30,6 +30,7 @@ _ID = re.compile(r"[\x21-\x7e]{1,255}")
 _SHOWN = 80  # characters of a refused value that its message repeats
 _INT_LIMIT = 2**63
 _PAIR = 2  # an id and a name
+_OWN_KEYS = frozenset({"outcome", "error", "on_behalf_of_id", "on_behalf_of_name"})
 
 
 class ActionType(StrEnum):
@@ -282,6 +283,16 @@ def _number(path: str, value: float) -> int | float:
     if math.isfinite(value):
         return float(value)
     raise InvalidEventError(path, repr(float(value)), "a finite float")
+
+
+def is_own(key: str) -> bool:
+    """Return whether auditkit writes a key of metadata itself: nobody else may say under it how an action went."""
+    return key in _OWN_KEYS or key.startswith("auditkit_")
+
+
+def stated_key(key: str) -> str:
+    """Return the key for what a user states under a key: ``metadata.<key>`` where that is auditkit's own."""
+    return f"metadata.{str.__str__(key)}" if is_own(key) else key
 
 
 def check_metadata(value: object) -> dict[str, MetadataValue]:

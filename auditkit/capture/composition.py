@@ -17,7 +17,7 @@ from auditkit.clock import new_id
 from auditkit.context import SCOPE
 from auditkit.draft import Draft, Scene
 from auditkit.errors import InvalidEventError
-from auditkit.event import Actor, Target, describe_kind, lacks_id, text_id
+from auditkit.event import Actor, Target, describe_kind, lacks_id, stated_key, text_id
 from auditkit.native import hand_over
 from auditkit.redaction import Redactor
 from auditkit.snapshot import CAPTURE, Unknown, as_snapshot, changes_since, created, deleted, difference, look, snapshot
@@ -359,8 +359,11 @@ def _stated(call: Call) -> dict[str, Any]:
 
 
 def normalised(key: str, value: object) -> dict[str, Any]:
-    """Return a value of any kind as metadata takes it, under its key and where it is nested under dotted ones."""
-    values = snapshot({key: value})
+    """Return a value of any kind as metadata takes it, under its key and where it is nested under dotted ones.
+
+    One of auditkit's own keys becomes ``metadata.<key>``.
+    """
+    values = {stated_key(name): each for name, each in snapshot({key: value}).items()}
     is_known = all(type(each) is not Unknown for each in values.values())
     return values if is_known else created(values)
 

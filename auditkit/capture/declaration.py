@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 from auditkit.capture.annotations import check_segments, has_fields
 from auditkit.capture.reference import Compiled, Parameters, compile_value, ref
 from auditkit.errors import AuditDefinitionError, ConfigurationError, InvalidEventError
-from auditkit.event import check_action, check_action_type, check_metadata, describe, describe_kind
+from auditkit.event import check_action, check_action_type, check_metadata, describe, describe_kind, is_own, stated_key
 from auditkit.redaction import Redactor
 
 if TYPE_CHECKING:
@@ -193,6 +193,7 @@ def declare_block(stated: Statement) -> Declaration:
     block = _BLOCK.titled(f"auditing({describe(stated.action)})")
     if not isinstance(stated.metadata, Mapping | None):
         raise AuditDefinitionError(f"metadata= of {block.name} must be a mapping, got {describe_kind(stated.metadata)}")
+    metadata: Mapping[Any, object] = stated.metadata or {}
     target = stated.target
     if isinstance(target, tuple) and target[1:] == (None,):  # a pair without a name
         target = target[0]
@@ -205,7 +206,9 @@ def declare_block(stated: Statement) -> Declaration:
             capture=_given(stated.capture),
             before=_given(stated.before),
             after=_given(stated.after),
-            metadata={key: _given(value) for key, value in (stated.metadata or {}).items()},
+            metadata={
+                stated_key(key) if isinstance(key, str) else key: _given(value) for key, value in metadata.items()
+            },
         ),
     )
 
@@ -360,6 +363,10 @@ def _metadata(
         checked = check_metadata(given)
     except InvalidEventError as error:
         raise AuditDefinitionError(f"metadata= of {parameters.name}: {error}") from None
+    for key in filter(is_own, checked):
+        raise AuditDefinitionError(
+            f"metadata= of {parameters.name}: auditkit writes {key!r} itself; choose another name"
+        )
     constants = {key: value for key, value in checked.items() if key not in read}
     values = [(key, compile_value(parameters, value, f"metadata[{key!r}]")) for key, value in read.items()]
     return constants, tuple(values)

@@ -24,6 +24,7 @@ from auditkit.event import (
     check_metadata,
     describe,
     instant_of,
+    stated_key,
     text_id,
 )
 
@@ -197,7 +198,7 @@ def _metadata(given: object) -> dict[str, Any]:
     stated: dict[str, Any] = {}
     for key, value in given.items():
         try:
-            stated.update(check_metadata({key: value}))
+            stated.update((stated_key(name), each) for name, each in check_metadata({key: value}).items())
         except InvalidEventError:  # a fact must not be lost for a Decimal beside it
             stated.update(normalised(key, value))
     return stated

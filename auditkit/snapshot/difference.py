@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from auditkit.event import is_own
 from auditkit.snapshot.unknown import DEFERRED, REST, UNKNOWN, Snapshot, Unknown, Veiled
 
 if TYPE_CHECKING:
@@ -14,15 +15,10 @@ if TYPE_CHECKING:
 CAPTURE: Final = "auditkit_capture"
 """The key under which an event says which fields were not readable."""
 
-_OWN: Final = frozenset({"outcome", "error", "on_behalf_of_id", "on_behalf_of_name"})
 _MAX_LISTED: Final = 20  # unknown fields that an event names; further ones are counted
 _MAX_KEYS: Final = 4096  # names remembered
 _ABSENT: Final[Any] = object()
 _FIELDS: Final = "{...}"  # stands for a state whose fields have names of their own
-
-
-def _is_own(name: str) -> bool:
-    return name in _OWN or name.startswith("auditkit_")
 
 
 class Keys(NamedTuple):
@@ -39,7 +35,7 @@ class _KeysOfNames(dict[str, Keys]):
     def __missing__(self, name: str) -> Keys:
         if len(self) >= _MAX_KEYS:
             self.clear()
-        keys = self[name] = Keys(f"{name}_was", name, plain=not _is_own(name) and not name.endswith("_was"))
+        keys = self[name] = Keys(f"{name}_was", name, plain=not is_own(name) and not name.endswith("_was"))
         return keys
 
 
@@ -53,7 +49,7 @@ def _apart(*sides: Snapshot) -> dict[str, tuple[str, str]]:
     used = {key for pair in keys.values() for key in pair}
     for name in sorted(set(names) - set(keys)):  # the same keys whatever the order
         now = name
-        while _is_own(now) or now in used or f"{now}_was" in used:
+        while is_own(now) or now in used or f"{now}_was" in used:
             now = f"state.{now}"
         keys[name] = (f"{now}_was", now)
         used.update(keys[name])

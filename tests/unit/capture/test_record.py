@@ -52,7 +52,13 @@ def test_record_takes_the_ambient_context(memory: MemoryTransport) -> None:
         event.target_name,
         event.target_type,
     )
-    assert {"on_behalf_of_id": "user_2", "on_behalf_of_name": "Eve", "a": "context", "b": "call"} == event.metadata
+    assert {
+        "on_behalf_of_id": "user_2",
+        "on_behalf_of_name": "Eve",
+        "metadata.on_behalf_of_id": "call",
+        "a": "context",
+        "b": "call",
+    } == event.metadata
     assert {} == dict(stats().troubles)
 
 
@@ -162,7 +168,12 @@ def test_outcome_goes_before_what_is_stated(memory: MemoryTransport) -> None:
     """auditkit's own keys cannot be overwritten, and a captured field of that name is set apart."""
     record("user.login", "C", outcome="denied", after={"outcome": "captured"}, metadata={"outcome": "stated", "a": 1})
 
-    assert {"outcome": "denied", "state.outcome": "captured", "a": 1} == only(memory).metadata
+    assert {
+        "outcome": "denied",
+        "state.outcome": "captured",
+        "metadata.outcome": "stated",
+        "a": 1,
+    } == only(memory).metadata
 
 
 @pytest.mark.parametrize(

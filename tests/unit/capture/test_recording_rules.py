@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import traceback
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import Enum
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,19 @@ from uuid import UUID
 
 import pytest
 
-from auditkit import AuditTrail, audit_context, audited, bind_context, configure, record, ref, stats
+from auditkit import (
+    AuditDefinitionError,
+    AuditTrail,
+    audit_context,
+    audited,
+    auditing,
+    bind_context,
+    configure,
+    current_entry,
+    record,
+    ref,
+    stats,
+)
 from auditkit.redaction import Redactor
 from auditkit.transports import MemoryTransport
 from tests.unit.capture.builders import Author, Refused, Tweet, only, troubles
@@ -261,14 +274,14 @@ def test_callable_takes_result_and_error(memory: MemoryTransport) -> None:
 def test_parameters_named_result_and_error_take_precedence(memory: MemoryTransport) -> None:
     """A function that has a parameter of that name means its parameter."""
 
-    @audited("game.end", "C", target="result", metadata={"error": ref("error")})
+    @audited("game.end", "C", target="result", metadata={"by": ref("error")})
     def end(result: str, error: str) -> str:
         return "something else"
 
     end("2:1", "none")
 
     assert "2:1" == only(memory).target_id
-    assert {"error": "none"} == only(memory).metadata
+    assert {"by": "none"} == only(memory).metadata
 
 
 # ---------------------------------------------------------------------- calls that raise
@@ -784,7 +797,7 @@ def test_metadata_has_an_order_of_precedence(memory: MemoryTransport) -> None:
         "tweet.update",
         "U",
         capture="state",
-        metadata={"outcome": "mine", "on_behalf_of_id": "mine", "a": "mine", "b": "mine"},
+        metadata={"a": "mine", "b": "mine"},
         on_error="record",
     )
     def update(state: dict[str, str], *, fail: bool) -> None:
@@ -805,7 +818,6 @@ def test_metadata_has_an_order_of_precedence(memory: MemoryTransport) -> None:
         "a": "new",
         "state.outcome_was": "old",
         "state.outcome": "new",
-        "outcome": "mine",
         "b": "mine",
         "c": "context",
     } == returned
@@ -960,3 +972,64 @@ def test_trails_that_share_a_scope_have_their_own_defaults() -> None:
             read()
 
     assert [["here"] * 2, ["there"] * 2] == [[each.location for each in transport.events] for transport, _ in events]
+
+
+FORM = {"outcome": "denied", "error": Decimal(1), "on_behalf_of_id": "eve", "auditkit_capture": "all", "a": 2}
+APART = {
+    "metadata.outcome": "denied",
+    "metadata.error": "1",
+    "metadata.on_behalf_of_id": "eve",
+    "metadata.auditkit_capture": "all",
+    "a": 2,
+}
+
+
+@audited("form.send", "C")
+def send(form: dict[str, Any]) -> None:
+    current_entry().metadata.update(form)
+
+
+def send_in_block(form: dict[str, Any]) -> None:
+    with auditing("form.send", "C", metadata=form):
+        pass
+
+
+def send_said_in_block(form: dict[str, Any]) -> None:
+    with auditing("form.send", "C") as entry:
+        entry.metadata.update(form)
+
+
+def send_as_fact(form: dict[str, Any]) -> None:
+    record("form.send", "C", metadata=form)
+
+
+@pytest.mark.parametrize("way", [send, send_in_block, send_said_in_block, send_as_fact])
+def test_own_keys_cannot_be_stated(memory: MemoryTransport, way: Callable[[dict[str, Any]], None]) -> None:
+    """What an application states, a user's form perhaps, is never read as what auditkit says of the event."""
+    way(FORM)
+
+    assert APART == only(memory).metadata
+    assert {} == troubles()
+
+
+def test_own_keys_cannot_be_bound(memory: MemoryTransport) -> None:
+    """What a scope's metadata states under them stands apart too, and whose behalf it is is what it says by itself."""
+    with audit_context(on_behalf_of="ada", metadata={"outcome": "denied", "on_behalf_of_id": "eve"}):
+        bind_context(metadata=lambda: {"error": "none"})
+        send({})
+
+    assert {
+        "on_behalf_of_id": "ada",
+        "on_behalf_of_name": "ada",
+        "metadata.on_behalf_of_id": "eve",
+        "metadata.outcome": "denied",
+        "metadata.error": "none",
+    } == only(memory).metadata
+
+
+@pytest.mark.parametrize("value", ["denied", ref("form"), lambda form: form], ids=["constant", "reference", "callable"])
+@pytest.mark.parametrize("key", ["outcome", "error", "on_behalf_of_name", "auditkit_capture"])
+def test_own_key_of_a_decorator_is_refused(key: str, value: object) -> None:
+    """A decorator that names one of auditkit's keys is a mistake, and told when decorating."""
+    with pytest.raises(AuditDefinitionError, match=f"auditkit writes '{key}' itself; choose another name"):
+        audited("form.send", "C", metadata={key: value})(send)
