@@ -16,7 +16,7 @@ import inspect
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from enum import Enum
-from types import CoroutineType, MappingProxyType
+from types import AsyncGeneratorType, CoroutineType, GeneratorType, MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from auditkit import _current
@@ -454,8 +454,8 @@ class audit_context:  # noqa: N801  (used like a function, as contextlib.suppres
     def __call__(self, function: Function) -> Function:
         """Return the function with every call of it inside a scope of its own.
 
-        A plain function that returns a coroutine has ended when that has, as one that a decorator below made of a
-        coroutine function.
+        A plain function that returns a coroutine has ended when that has, and one that a decorator below made of a
+        generator function when its generator has.
 
         Raises:
             AuditDefinitionError: It is no function.
@@ -483,9 +483,7 @@ class audit_context:  # noqa: N801  (used like a function, as contextlib.suppres
 
         def inner(*args: Any, **kwargs: Any) -> Any:
             scope = self._begin()
-            result = _made_in(scope, functools.partial(function, *args, **kwargs))
-            # A decorator below hides a coroutine function: nothing is done yet.
-            return _finished_in(scope, result) if type(result) is CoroutineType else result
+            return _ended_in(scope, function, _made_in(scope, functools.partial(function, *args, **kwargs)))
 
         return inner
 
@@ -606,6 +604,23 @@ def _async_generator(
                 del sent
 
     return inner
+
+
+# Of what type, and of what kind of function that a decorator below hides, has done nothing yet when it is returned.
+_RESUMED: Final[dict[type, tuple[Callable[[Any], bool], Callable[..., Any]]]] = {
+    GeneratorType: (inspect.isgeneratorfunction, _generator),
+    AsyncGeneratorType: (inspect.isasyncgenfunction, _async_generator),
+}
+
+
+def _ended_in(scope: Scope, function: Callable[..., Any], result: Any) -> Any:
+    """Return what a function gave, or what runs that inside of a scope where it has done nothing yet."""
+    if type(result) is CoroutineType:
+        return _finished_in(scope, result)
+    hidden = _RESUMED.get(type(result))
+    if hidden is None or not is_kind(hidden[0], inspect.unwrap(function)):
+        return result
+    return functools.wraps(function)(hidden[1](lambda: result, lambda: scope))()
 
 
 def bind_context(  # noqa: PLR0913  (the fields of a context, by name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import functools
 import inspect
 import logging
 import sys
@@ -163,6 +164,49 @@ def test_decorated_generator_is_inside_only_while_it_runs() -> None:
 
     assert [("acme", None)] * 2 == seen
     assert "the end" == result
+
+
+def passing_on(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorate as most decorators do, blind to what kind of function it is."""
+
+    @functools.wraps(function)
+    def passing(*args: Any) -> Any:
+        return function(*args)
+
+    return passing
+
+
+def actors() -> Generator[Actor | None]:
+    for _ in range(2):
+        yield current_context().actor
+
+
+async def actors_later() -> AsyncGenerator[Actor | None]:
+    for _ in range(2):
+        yield current_context().actor
+
+
+@pytest.mark.parametrize("kind", [actors, actors_later])
+async def test_generator_behind_a_plain_decorator_runs_inside(kind: Callable[..., Any]) -> None:
+    """A generator function that a decorator hides is in the scope as any other, while it runs."""
+    running = audit_context(actor="ada")(passing_on(kind))()
+
+    assert (kind.__name__, type(kind())) == (running.__name__, type(running))
+    found = []
+    for _ in range(2):
+        found.append(await anext(running) if inspect.isasyncgen(running) else next(running))
+        assert OUTSIDE == current_context()
+    assert [Actor("ada")] * 2 == found
+    if inspect.isasyncgen(running):
+        await running.aclose()
+
+
+def test_generator_that_is_a_value_is_given_as_it_is() -> None:
+    """A plain function's generator runs where it is consumed."""
+    given = actors()
+
+    assert given is audit_context(actor="ada")(lambda: given)()
+    assert [None, None] == [*given]
 
 
 def test_decorated_generator_takes_what_is_sent_and_thrown() -> None:
