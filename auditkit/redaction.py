@@ -44,7 +44,7 @@ _BASIC: Final = re.compile(r"\bbasic\s+([a-z0-9+/_-]{4,})=*", re.ASCII | re.IGNO
 _ESCAPED: Final = re.compile(r"\\u([0-9a-fA-F]{4})")
 # What hides the beginning of a shape: a line's end in JSON text, which puts a letter before it, and bytes that a
 # snapshot shows as hex because not all of them can be read.
-_ESCAPE: Final = re.compile(r"\\+(?:u([0-9a-fA-F]{4})|[bfnrt])")
+_ESCAPE: Final = re.compile(r"(?<!\\)\\++(?:u([0-9a-fA-F]{4})|[bfnrt])")  # a run of backslashes is read once
 _HEX: Final = re.compile(r"0x((?:[0-9a-f]{2}){4,})")
 
 
@@ -87,10 +87,11 @@ def _plain(name: str) -> str:
 def _path(key: str) -> list[str]:
     """Return the names that a metadata key is made of, without what a difference or a snapshot added to them."""
     path = key.removeprefix("state.")
-    while path.endswith("_was"):
-        path = path.removesuffix("_was")
+    end = len(path)
+    while path.endswith("_was", 0, end):
+        end -= len("_was")
     # A name that was taken stands there as "pin (int)" or "pin #2".
-    return [segment.partition(" (")[0].partition(" #")[0] for segment in path.split(".")]
+    return [segment.partition(" (")[0].partition(" #")[0] for segment in path[:end].split(".")]
 
 
 def _is_sensitive(name: str) -> bool:
