@@ -21,13 +21,14 @@ _SUCCESSES = frozenset({200, 201})
 _SUCCESS = b'{"success":true}'
 _MESSAGE = 300  # characters of WorkOS's message that are kept
 _WORD = 120  # characters of a field's or code's name
+_READ = 4096  # characters of each text that are looked at: a server may send a million, to keep its reader busy
 _ERRORS = 20  # entries of an error list
 _SHORTEST = 3  # characters; shorter values cannot be told from WorkOS's own words
 _PUBLIC = frozenset({"action", "action_type", "organization_id", "occurred_at", "type", "version"})
 
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
-_KEY_REUSED = re.compile(r"idempotency key.*different request parameters", re.IGNORECASE | re.DOTALL)
+_HIDDEN = re.compile("\0+")
 _ABOUT_EVENT = re.compile(r"organi[sz]ation|schema|audit.?log action|action not", re.IGNORECASE)
 
 
@@ -42,7 +43,7 @@ class Answer:
         errors: ``{"field": ..., "code": ...}``, safe to show.
         request_id: WorkOS's ``X-Request-ID``, or None.
         retry_after: Seconds that WorkOS asked to wait, or None.
-        key_reused: WorkOS said that the idempotency key was used with another body.
+        key_reused: WorkOS said that the idempotency key was used with another body; no echo of the event says so.
         about_event: WorkOS spoke of this event's organization, action or schema, not of the address.
     """
 
@@ -82,14 +83,15 @@ def is_success(raw: RawAnswer) -> bool:
     return raw.status in _SUCCESSES and raw.body == _SUCCESS
 
 
-def read_answer(raw: RawAnswer, now: datetime, sent: Iterable[str] = ()) -> Answer:
+def read_answer(raw: RawAnswer, now: datetime, sent: Iterable[str] = (), *, key: str | None = None) -> Answer:
     """Read an answer.
 
     Args:
         raw: The answer as it came.
         now: The aware time that a ``Retry-After`` date is compared with.
-        sent: The texts that were sent and must not come back in a message, the key among them; not looked at on
-            success.
+        sent: The texts that were sent and must not come back in a message, the API key among them, nor be taken for
+            WorkOS's own words; not looked at on success.
+        key: The idempotency key that was sent, or None.
     """
     document = _document(raw.body)
     request_id = raw.headers.get("x-request-id", "")
@@ -97,7 +99,7 @@ def read_answer(raw: RawAnswer, now: datetime, sent: Iterable[str] = ()) -> Answ
     if raw.status < 300:  # noqa: PLR2004  (the first status that is no success)
         return Answer(status=raw.status, document=document, request_id=known)
     found: Mapping[str, Any] = document if isinstance(document, Mapping) else {}
-    words = " ".join(each for name in ("code", "message", "error") if isinstance(each := found.get(name), str))
+    sent = list(sent)
     hidden = sorted({form for each in sent if len(each) >= _SHORTEST for form in _forms(each)}, key=len, reverse=True)
     return Answer(
         status=raw.status,
@@ -106,8 +108,8 @@ def read_answer(raw: RawAnswer, now: datetime, sent: Iterable[str] = ()) -> Answ
         errors=tuple(_errors(found.get("errors"), hidden)),
         request_id=known,
         retry_after=retry_after(raw.headers.get("retry-after"), now),
-        key_reused=bool(_KEY_REUSED.search(words)),
-        about_event=bool(_ABOUT_EVENT.search(words)) or "entity_id" in found,
+        key_reused=key is not None and _says_reused(found.get("message"), key, sent),
+        about_event=_is_about_event(found, hidden),
     )
 
 
@@ -150,12 +152,35 @@ def _escaped(text: str) -> list[str]:
     return [json.dumps(text, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False)]
 
 
-def _safe(text: object, hidden: list[str], limit: int) -> str:
+def _says_reused(message: object, key: str, sent: list[str]) -> bool:
+    """Return whether WorkOS says that a key was used with another body.
+
+    Its whole sentence must begin the message and name this very key, and the event must not hold it: an event that was
+    refused, and whose own text only reads like it, would be taken for an accepted one and vanish.
+    """
+    sentence = f"Another idempotency key ({key}) with different request parameters was found"
+    return isinstance(message, str) and message.startswith(sentence) and not any(sentence in each for each in sent)
+
+
+def _is_about_event(found: Mapping[str, Any], hidden: list[str]) -> bool:
+    if "entity_id" in found or found.get("code") == "entity_not_found":
+        return True
+    return any(_ABOUT_EVENT.search(_own_words(found.get(name), hidden)) for name in ("code", "message", "error"))
+
+
+def _own_words(text: object, hidden: list[str]) -> str:
+    """Return the beginning of what WorkOS said, without what was sent to it."""
     if not isinstance(text, str):
         return ""
+    # What begins in the part that is looked at is hidden though it ends behind it.
+    text = text[: _READ + (len(hidden[0]) if hidden else 0)]
     for each in hidden:
-        text = text.replace(each, "[...]")
-    shown = _CONTROLS.sub(" ", text).strip()
+        text = text.replace(each, "\0" * len(each))  # as long as it was: nothing moves into that part, or out of it
+    return _HIDDEN.sub("[...]", text[:_READ])
+
+
+def _safe(text: object, hidden: list[str], limit: int) -> str:
+    shown = _CONTROLS.sub(" ", _own_words(text, hidden)).strip()
     return shown if len(shown) <= limit else f"{shown[:limit]}…"
 
 

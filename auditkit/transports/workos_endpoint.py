@@ -77,7 +77,8 @@ class Endpoint:
         raw = self._connections.post(body, {"Idempotency-Key": key})
         if is_success(raw):
             return
-        answer = read_answer(raw, instant_of(self._clock.time_ns()), chain([self._key], texts_of(body)))
+        sent = chain([self._key], texts_of(body))
+        answer = read_answer(raw, instant_of(self._clock.time_ns()), sent, key=key)
         failure = verdict(answer)
         if failure is not None:
             raise failure

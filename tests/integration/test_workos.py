@@ -93,6 +93,18 @@ class TestTransport:
 
         assert len(workos.events) == 1
 
+    @pytest.mark.parametrize("echo", ["actor_name is not allowed: {}", "{} is not allowed", "{}"])
+    def test_refusal_that_repeats_the_event_is_a_refusal(
+        self, workos: WorkOSDouble, transport: WorkOSTransport, echo: str
+    ) -> None:
+        """Whatever an event holds, WorkOS's refusal of it is not taken for its having it."""
+        said = "Another idempotency key (id-1) with different request parameters was found"
+        workos.fail(400, body={"message": echo.format(said)})
+        with pytest.raises(Rejected) as caught:
+            transport.send([an_event(id="id-1", actor_name=said)])
+
+        assert type(caught.value) is Rejected
+
     def test_reset_connection_is_temporary_and_the_next_send_works(
         self, workos: WorkOSDouble, transport: WorkOSTransport
     ) -> None:

@@ -23,7 +23,7 @@ REUSED = (
 def _read(status: int, body: object = b"", *, sent: tuple[str, ...] = (), **headers: str) -> Answer:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return read_answer(RawAnswer(status=status, headers=named, body=content), NOON, sent)
+    return read_answer(RawAnswer(status=status, headers=named, body=content), NOON, sent, key="bar")
 
 
 @pytest.mark.parametrize(
@@ -72,6 +72,65 @@ def test_verdict_follows_status_and_body(status: int, body: object, expected: ty
     found = verdict(_read(status, body))
 
     assert (None if found is None else type(found)) is expected
+
+
+@pytest.mark.parametrize(
+    "message, sent",
+    [
+        (f"actor_name is not allowed: {REUSED}", ()),
+        (REUSED.lower(), ()),
+        (REUSED.replace("bar", "foo"), ()),
+        ("idempotency key, different request parameters", ()),
+        (f"{REUSED} is no name", (REUSED,)),
+        (f"{REUSED} is no name", (f"{REUSED} is no name",)),
+    ],
+)
+def test_event_that_reads_like_an_accepted_one_is_refused(message: str, sent: tuple[str, ...]) -> None:
+    """No text of an event that comes back in its refusal lets it pass for one that WorkOS has."""
+    assert type(verdict(_read(400, {"message": message}, sent=sent))) is Rejected
+
+
+@pytest.mark.parametrize("sent", ["key", "bar", "Another", "idempotency key", "different request parameters", "(", "a"])
+def test_used_key_is_recognised_whatever_was_sent(sent: str) -> None:
+    """WorkOS's own sentence is understood also where the event's texts are words of it."""
+    assert type(verdict(_read(400, {"message": REUSED}, sent=(sent,)))) is KeyReused
+
+
+@pytest.mark.parametrize(
+    "body, expected",
+    [
+        ({"message": "no page for my organization"}, Paused),
+        ({"message": "no organization for my organization"}, Rejected),
+        ({"message": "my organization: not found", "code": "entity_not_found"}, Rejected),
+        ({"message": "my organization: not found", "entity_id": "my organization"}, Rejected),
+    ],
+)
+def test_what_was_sent_does_not_make_a_404_the_event_s(body: object, expected: type[DeliveryError]) -> None:
+    """Only WorkOS's own words say that the event, and not the address, is what is not there."""
+    assert type(verdict(_read(404, body, sent=("my organization",)))) is expected
+
+
+@pytest.mark.parametrize(
+    "words", ["idempotency key ", "Another idempotency key (", "audit", "\0", "[...]", "\u202e", "ab"]
+)
+@pytest.mark.parametrize("status", [302, 400, 404, 503])
+@pytest.mark.timeout(15)  # what costs the answer's length takes milliseconds; what costs its square, minutes
+def test_no_answer_takes_long(status: int, words: str) -> None:
+    """However much a server says, to read it takes no longer than that."""
+    text = words * (2**20 // len(words))
+    sent = tuple(f"{words}{number}" for number in range(100))
+    answer = _read(status, {"message": text, "code": text, "errors": [{"field": text, "code": text}] * 9}, sent=sent)
+
+    assert verdict(answer) is not None
+
+
+@pytest.mark.parametrize("before", [0, 10, 4090, 4096])
+def test_text_that_runs_past_what_is_read_is_hidden(before: int) -> None:
+    """Where a long answer is cut, no half of what was sent is left."""
+    private = "private" * 1000
+    said = ("x" * before + private) * 3
+
+    assert "pri" not in _read(400, {"message": said}, sent=(private, "x" * 10, "xxx")).summary()
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204, 302, 400, 500])
