@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _FLAGS = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 _CHUNK = 1024 * 1024  # bytes read at once of a file of lines
-_NO_RESERVING = {errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS}
+_UNSUPPORTED = {errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS}
 
 if sys.platform == "win32":
     import msvcrt
@@ -103,7 +103,7 @@ else:
         try:
             os.fsync(handle.fd)
         except OSError as error:
-            if error.errno not in _NO_RESERVING:  # a file system that cannot sync directories
+            if error.errno not in _UNSUPPORTED:  # a file system that cannot sync directories
                 raise
         finally:
             close(handle)
@@ -119,7 +119,7 @@ else:
         except AttributeError:  # macOS has none: the length is all that can be asked for
             os.ftruncate(descriptor, size)
         except OSError as error:
-            if error.errno not in _NO_RESERVING:
+            if error.errno not in _UNSUPPORTED:
                 raise
             os.ftruncate(descriptor, size)
 
@@ -128,6 +128,19 @@ else:
     def read_at(descriptor: int, size: int, offset: int) -> bytes:
         """Return up to ``size`` bytes from ``offset``; fewer at the end of the file."""
         return os.pread(descriptor, size, offset)
+
+
+def sync_if_possible(descriptor: int) -> None:
+    """Return when what was written is on the device; at once where it can be on none, as with a pipe or a terminal.
+
+    Raises:
+        OSError: The device failed.
+    """
+    try:
+        sync(descriptor)
+    except OSError as error:
+        if error.errno not in _UNSUPPORTED:
+            raise
 
 
 def write_at(descriptor: int, data: bytes, offset: int) -> None:
@@ -223,8 +236,26 @@ def open_to_append(path: Path) -> Handle:
     """Open a file of the user's own to write at its end, made for its owner alone if it did not exist.
 
     Links are followed: who named the file may have made one.
+
+    Raises:
+        OSError: It cannot be opened; ``ENXIO`` where it is a pipe that nobody reads.
     """
-    return _known(path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
+    if not is_stream(path):
+        return _known(path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
+    # Who opened a pipe to read it as well would be its reader, and lose with the pipe what was written to it; and to
+    # open one that has no reader must not wait for one.
+    handle = _known(path, os.O_WRONLY | os.O_APPEND | getattr(os, "O_NONBLOCK", 0))
+    if sys.platform != "win32":
+        os.set_blocking(handle.fd, True)
+    return handle
+
+
+def is_stream(path: Path) -> bool:
+    """Return whether what is there, if anything is, is no regular file but a pipe, a terminal or another device."""
+    try:
+        return not stat.S_ISREG(path.stat().st_mode)
+    except OSError:  # nothing there, or nothing that may be looked at: to open it will tell
+        return False
 
 
 def make_alike(path: Path, model: Handle) -> None:
@@ -324,6 +355,12 @@ def is_held(path: Path) -> bool:
 def size(handle: Handle) -> int:
     """Return how many bytes a file has."""
     return os.fstat(handle.fd).st_size
+
+
+def end(handle: Handle) -> int | None:
+    """Return where a file ends; None where it is no regular file, and so has no end."""
+    told = os.fstat(handle.fd)
+    return told.st_size if stat.S_ISREG(told.st_mode) else None
 
 
 def listing(directory: Path) -> list[Path]:

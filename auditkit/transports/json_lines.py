@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from auditkit.clock import SystemClock
 from auditkit.errors import ConfigurationError
 from auditkit.event import describe
+from auditkit.files import is_stream
 from auditkit.forking import renew_in_child
 from auditkit.transports.line_file import LineFile
 
@@ -37,7 +38,7 @@ class JSONLinesTransport:
 
     Args:
         path: The file, made with mode 0600 if it does not exist; ``"-"`` is standard output, flushed, not
-            synced.
+            synced. Nor is a pipe, a terminal or another device, such as ``/dev/stdout`` may be.
         max_bytes: How long the file may become. A full one is renamed, with the time as the end of its name, and
             the next one has its owner and mode. Only a single event can make it longer. None: it has no end.
         keep: How many full files are left; the oldest ones are removed. None: all.
@@ -46,7 +47,7 @@ class JSONLinesTransport:
 
     Raises:
         ConfigurationError: The path's directory does not exist, the path is a directory, or ``max_bytes`` or
-            ``keep`` cannot work.
+            ``keep`` cannot work, as where the path is no regular file.
 
     Thread-safety: lines of one transport, and of several processes on one local file, are never mixed. All who
     append to one file must state the same ``max_bytes`` and ``keep``.
@@ -83,8 +84,8 @@ class JSONLinesTransport:
 
         Raises:
             Paused: The file cannot be opened, locked or put aside; names the path.
-            TemporaryFailure: It could not be written (all), such as on a full disk; what was written of it stays, as
-                lines of its own.
+            TemporaryFailure: It could not be written (all), such as on a full disk, or is a pipe that nobody reads;
+                what was written of it stays, as lines of its own.
         """
         lines = lines_of(events)
         if self._file is not None:
@@ -101,7 +102,7 @@ class JSONLinesTransport:
         return f"<JSONLinesTransport {self.name!r} to {self._file.path if self._file else 'standard output'}>"
 
 
-def _check_rotation(path: object, max_bytes: object, keep: object) -> None:
+def _check_rotation(path: str | os.PathLike[str], max_bytes: object, keep: object) -> None:
     for name, given in (("max_bytes", max_bytes), ("keep", keep)):
         if given is not None and (type(given) is not int or given < 1):
             raise ConfigurationError(f"{name} must be a whole number > 0 or None, got {describe(given)}")
@@ -109,6 +110,8 @@ def _check_rotation(path: object, max_bytes: object, keep: object) -> None:
         raise ConfigurationError(f"keep={keep} needs max_bytes: without it no file is ever full")
     if max_bytes is not None and path == "-":
         raise ConfigurationError("max_bytes needs a file: standard output cannot be put aside")
+    if max_bytes is not None and is_stream(Path(path)):
+        raise ConfigurationError(f"max_bytes needs a regular file: {path} cannot be put aside")
 
 
 def _check(path: Path) -> Path:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from typing import TYPE_CHECKING
 
 from auditkit.errors import Paused, TemporaryFailure
 from auditkit.files import (
     close,
+    end,
     is_named,
     listing,
     lock,
     make_alike,
     open_to_append,
     read_at,
-    size,
-    sync,
     sync_directory,
+    sync_if_possible,
 )
 from auditkit.transports.rotation import fitting, rotated_name, surplus
 
@@ -31,7 +32,8 @@ class LineFile:
     """Append lines to whatever file has a name, and never into a line of somebody else's.
 
     The file is opened, locked and closed for each call, so that it may be taken away between two calls, as
-    ``logrotate`` does, and no fork inherits it.
+    ``logrotate`` does, and no fork inherits it. What is no regular file, such as a pipe or a terminal, takes lines as
+    well; it has no end, so that it is never full, no line in it can be seen to be torn, and nothing of it is synced.
 
     Args:
         path: Its name; links are followed.
@@ -53,22 +55,24 @@ class LineFile:
 
         Raises:
             Paused: The file cannot be opened, locked or put aside; names the path.
-            TemporaryFailure: It could not be written (all), such as on a full disk; what was written of it stays, as
-                lines of its own.
+            TemporaryFailure: It could not be written (all), such as on a full disk, or is a pipe that nobody reads;
+                what was written of it stays, as lines of its own.
         """
         left = lines
         while left:
             handle = self._locked()
             try:
-                count = fitting([len(line) for line in left], size(handle), self._max_bytes)
+                count = fitting([len(line) for line in left], end(handle) or 0, self._max_bytes)
                 if count:
                     self._write(handle, b"".join(left[:count]))
                 else:
                     self._put_aside(handle)
                 # Who took the file away meanwhile may have read it to its end before our lines were there: they
                 # are written again, since a line may come twice, and none may be lost.
-                if is_named(handle, self.path, follow=True):
+                if self._is_named(handle):
                     left = left[count:]
+            except BrokenPipeError:
+                raise self._unread() from None
             except OSError as error:
                 raise TemporaryFailure(
                     f"cannot write to {self.path}: {error.strerror}; once its disk has room and works it goes on"
@@ -81,10 +85,12 @@ class LineFile:
             try:
                 handle = open_to_append(self.path)
             except OSError as error:
+                if error.errno == errno.ENXIO:
+                    raise self._unread() from None
                 raise Paused(f"cannot append to {self.path}: {error.strerror}; make it writable") from None
             found = False
             try:
-                found = lock(handle.fd, wait=True) and is_named(handle, self.path, follow=True)
+                found = _lock(handle) and self._is_named(handle)
             except OSError as error:
                 raise Paused(f"cannot lock {self.path}: {error.strerror}; keep it on a local file system") from None
             finally:
@@ -94,15 +100,22 @@ class LineFile:
                 return handle
             # It was put aside while we waited: the name is another file's now.
 
+    def _is_named(self, handle: Handle) -> bool:
+        # Nobody puts a pipe or a terminal aside, and not every system knows one again by a name such as /dev/stdout.
+        return end(handle) is None or is_named(handle, self.path, follow=True)
+
+    def _unread(self) -> TemporaryFailure:
+        return TemporaryFailure(f"nobody reads {self.path}; once somebody does it goes on")
+
     def _write(self, handle: Handle, data: bytes) -> None:
-        end = size(handle)
-        if end and read_at(handle.fd, 1, end - 1) != b"\n":
+        length = end(handle)
+        if length and read_at(handle.fd, 1, length - 1) != b"\n":
             data = b"\n" + data  # half a line stands there: end it, so that it spoils none of ours
         rest = memoryview(data)
         while rest:
             rest = rest[os.write(handle.fd, rest) :]
-        sync(handle.fd)
-        if not end:
+        sync_if_possible(handle.fd)
+        if length == 0:
             sync_directory(self.path.parent)
 
     def _put_aside(self, handle: Handle) -> None:
@@ -120,6 +133,15 @@ class LineFile:
             raise Paused(
                 f"{self.path} is full and cannot be put aside: {error.strerror}; make its directory writable"
             ) from None
+
+
+def _lock(handle: Handle) -> bool:
+    try:
+        return lock(handle.fd, wait=True)
+    except OSError:
+        if end(handle) is None:  # not every system locks pipes: nobody takes turns there
+            return True
+        raise
 
 
 def _names_in(directory: Path) -> list[str]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from auditkit.errors import ConfigurationError, Paused
+from auditkit.errors import ConfigurationError, Paused, TemporaryFailure
 from auditkit.event import Event
 from auditkit.files import close, sync
 from auditkit.transports import JSONLinesTransport, line_file
@@ -138,7 +138,7 @@ def test_file_taken_away_in_mid_write_gets_the_lines_again(tmp_path: Path, monke
             path.rename(taken)
         sync(descriptor)
 
-    monkeypatch.setattr(line_file, "sync", take)
+    monkeypatch.setattr(line_file, "sync_if_possible", take)
     event = an_event()
     JSONLinesTransport(path).send([event])
 
@@ -188,6 +188,71 @@ def test_standard_output_is_not_put_aside() -> None:
     """A size of standard output is refused, not ignored."""
     with pytest.raises(ConfigurationError, match="max_bytes needs a file"):
         JSONLinesTransport("-", max_bytes=9)
+
+
+@pytest.fixture
+def pipe(tmp_path: Path) -> Path:
+    path = tmp_path / "pipe"
+    if not hasattr(os, "mkfifo"):
+        pytest.skip("needs named pipes")
+    os.mkfifo(path)
+    return path
+
+
+def test_pipe_gets_each_event_once(pipe: Path) -> None:
+    """What cannot be synced, such as a container's standard output, has the lines when they are written."""
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        lines, events = JSONLinesTransport(pipe), [an_event() for _ in range(3)]
+        lines.send(events[:1])
+        lines.send(events[1:])
+
+        assert [Event.from_dict(json.loads(line)) for line in os.read(reader, 65536).splitlines()] == events
+    finally:
+        os.close(reader)
+
+
+def test_pipe_that_nobody_reads_is_waited_for(pipe: Path) -> None:
+    """What is written to such a pipe would be lost with it: its events wait in the journal."""
+    with pytest.raises(TemporaryFailure, match="nobody reads .*pipe; once somebody does it goes on"):
+        JSONLinesTransport(pipe).send([an_event()])
+
+
+def test_pipe_whose_reader_goes_is_waited_for(pipe: Path) -> None:
+    """The reader that goes in the middle of a write took nothing that counts."""
+    code = "import os, sys; reader = os.open(sys.argv[1], os.O_RDONLY); print(flush=True); os.read(reader, 1)"
+    reader = subprocess.Popen([sys.executable, "-c", code, str(pipe)], env=unmeasured(), stdout=subprocess.PIPE)
+    assert reader.stdout is not None
+    writer = os.open(pipe, os.O_WRONLY)
+    reader.stdout.readline()
+    os.close(writer)
+    with pytest.raises(TemporaryFailure, match="nobody reads"):
+        JSONLinesTransport(pipe).send([an_event(metadata={"long": "x" * 200_000})])  # more than a pipe holds
+
+    reader.communicate()
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/null"), reason="needs a device")
+def test_size_of_what_is_no_file_is_refused() -> None:
+    """A pipe, a terminal or a device is never full, and is not renamed."""
+    with pytest.raises(ConfigurationError, match="max_bytes needs a regular file: /dev/null cannot be put aside"):
+        JSONLinesTransport("/dev/null", max_bytes=9)
+
+
+def test_device_that_cannot_be_locked_is_written_to(monkeypatch: pytest.MonkeyPatch, pipe: Path) -> None:
+    """Systems that lock no pipes keep nobody from writing to one."""
+
+    def refuse(descriptor: int, *, wait: bool) -> bool:
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+
+    monkeypatch.setattr(line_file, "lock", refuse)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        JSONLinesTransport(pipe).send([an_event()])
+
+        assert len(os.read(reader, 65536).splitlines()) == 1
+    finally:
+        os.close(reader)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
