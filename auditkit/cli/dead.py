@@ -10,7 +10,7 @@ from auditkit.cli import surroundings
 from auditkit.cli.consent import ask
 from auditkit.cli.output import paint_for, say
 from auditkit.cli.table import table
-from auditkit.errors import ConfigurationError
+from auditkit.errors import AuditError, ConfigurationError
 from auditkit.redaction import Redactor
 from auditkit.rendering import lines_of, printable
 from auditkit.trail.dead_letters import DeadLetters
@@ -23,10 +23,11 @@ if TYPE_CHECKING:
 
 _HEAD = ("DESTINATION", "REFUSED AT", "ACTION", "ID", "REASON")
 _SHOWN = 20  # letters that are shown before they are dropped
+_NOTHING = 2  # the exit status where nothing could be done
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """List, show, requeue or drop; 1 where not all that was asked for could be."""
+    """List, show, requeue or drop; 1 where not all that was asked for could be, 2 where nothing."""
     directory = arguments.directory or getattr(arguments, "named", None) or surroundings.default_directory()
     letters = DeadLetters(directory, secret=surroundings.secret(), destination=arguments.destination)
     for name in letters.interrupted():
@@ -65,23 +66,31 @@ def _show(letters: DeadLetters, arguments: argparse.Namespace) -> bool:
     return _missing([arguments.id], {letter.id for letter in found})
 
 
-def _requeue(letters: DeadLetters, arguments: argparse.Namespace) -> bool:
+def _requeue(letters: DeadLetters, arguments: argparse.Namespace) -> int:
+    """Put back what can be, for each destination apart; 2 where nothing of what was asked for can be."""
     ids = _asked(arguments)
     done: set[str] = set()
-    stays = False
+    stays: set[str] = set()
     for name in letters.destinations:
-        requeued = letters.requeue(name, ids) if _concerns(letters, name, ids) else None
-        if requeued is None:
+        concerned = _concerned(letters, name, ids)
+        if not concerned:
+            continue
+        try:
+            requeued = letters.requeue(name, ids)
+        except AuditError as error:
+            stays |= concerned
+            say(sys.stderr, f"auditkit: {printable(str(error))}")
             continue
         done.update(requeued.ids)
         say(sys.stdout, f"{name}: {len(requeued.ids)} requeued")
         for letter in requeued.unreadable:
-            stays = True
+            stays.add(letter.id)
             done.add(letter.id)
             say(sys.stderr, f"auditkit: {letter.id} holds no event that can be delivered: look at it, and drop it")
-    if not done and ids is None:
+    if not done and not stays and ids is None:
         say(sys.stderr, "there are no dead letters")
-    return _missing(ids or (), done) or stays
+    missing = _missing(ids or (), done | stays)
+    return _NOTHING if stays and not done else int(missing or bool(stays))
 
 
 def _drop(letters: DeadLetters, arguments: argparse.Namespace) -> bool:
@@ -110,8 +119,8 @@ def _asked(arguments: argparse.Namespace) -> frozenset[str] | None:
     return None if arguments.all else frozenset(arguments.ids)
 
 
-def _concerns(letters: DeadLetters, destination: str, ids: frozenset[str] | None) -> bool:
-    return any(each.destination == destination and (ids is None or each.id in ids) for each in letters)
+def _concerned(letters: DeadLetters, destination: str, ids: frozenset[str] | None) -> set[str]:
+    return {each.id for each in letters if each.destination == destination and (ids is None or each.id in ids)}
 
 
 def _missing(ids: Iterable[str], found: set[str]) -> bool:

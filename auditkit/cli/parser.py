@@ -124,8 +124,9 @@ Put events back for the destination that refused them, once what it refused
 them for is mended. It gets each with the id that it had, and nobody else gets
 it again; the letter goes when the event is safe in the journal. Whoever works
 the destination takes it within seconds; where nobody does, auditkit deliver.
-Where the service has a secret, set the same AUDITKIT_SECRET. Exit status 1
-where not all that was named could be put back.
+Where the service has a secret, set the same AUDITKIT_SECRET. What cannot be put
+back, as for a destination that was dropped, is said and stays, and the others
+are put back: exit status 1 then, 2 where no destination could have its own.
 """
 _DEAD_REQUEUE_EXAMPLES = """\
 examples:

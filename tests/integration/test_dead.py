@@ -220,6 +220,26 @@ def test_destination_that_nobody_has_any_more_is_refused(
     assert 0 == main(["dead", "drop", event, "--yes"])
 
 
+@pytest.mark.parametrize("words", [["--all"], []])
+def test_destination_that_cannot_have_its_own_keeps_nobody_from_theirs(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What can be put back is, and what cannot is told with the reason and stays: the status says that it is not all."""
+    transports = [ScriptedTransport(Rejected("no"), name=name) for name in ("lake", "old", "siem")]
+    trail = AuditTrail(transports, directory="audit", ledger=False)
+    event = trail.emit(note("note")).id
+    trail.flush(10)
+    trail.shutdown(10)
+    main(["destinations", "drop", "old", "--yes"])
+    capsys.readouterr()
+    status = main(["dead", "requeue", *(words or [event])])
+    told = capsys.readouterr()
+
+    assert (1, "lake: 1 requeued\nsiem: 1 requeued\n") == (status, told.out)
+    assert "auditkit: nothing is delivered to old any more; start the service that has it, then requeue\n" == told.err
+    assert [("old", event)] == [(letter["destination"], letter["id"]) for letter in listed(capsys)]
+
+
 # ---------------------------------------------------------------------- looked at
 
 
