@@ -45,7 +45,7 @@ _FIELDS = ("group", "actor", "location")
 
 @in_c("Scene")
 class _SceneFields:
-    __slots__ = ("encoded", "metadata", "missing")
+    __slots__ = ("encoded", "judged", "metadata", "missing")
 
 
 class Scene(_SceneFields):
@@ -54,7 +54,8 @@ class Scene(_SceneFields):
     Attributes:
         metadata: What the context adds to each event, lowest in precedence.
         missing: The fields that nobody bound, so that a default stands in them which nobody chose either.
-        encoded: The JSON of the scene's fields, made once by the encoder and kept here.
+        judged: Whether a redactor has replaced what looks like a secret in the texts: once, by the first event.
+        encoded: The JSON of the scene's fields, made once by the encoder, after that, and kept here.
     """
 
     __slots__ = ("actor_id", "actor_name", "actor_type", "correlation_id", "group", "location")
@@ -71,7 +72,7 @@ class Scene(_SceneFields):
         metadata: Mapping[str, MetadataValue],
         missing: tuple[str, ...] = (),
     ) -> None:
-        """Keep the fields; the encoder fills in ``encoded``."""
+        """Keep the fields; a redactor and the encoder fill in ``judged`` and ``encoded``."""
         self.group = group
         self.actor_id = actor_id
         self.actor_name = actor_name
@@ -80,6 +81,7 @@ class Scene(_SceneFields):
         self.correlation_id = correlation_id
         self.metadata = metadata
         self.missing = missing
+        self.judged = False
         self.encoded = ""
 
 

@@ -1,4 +1,4 @@
-"""Secrets out of metadata before anything is written: by the name of a value, and by its own shape. Pure.
+"""Secrets out of events before anything is written: by the name of a value, and by its own shape. Pure.
 
 Values are replaced, never names. A name is judged once and remembered; a shape is looked for by short texts
 that it must contain before any pattern is tried (a pattern costs 25 us on 400 characters).
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from hashlib import blake2b
 
+    from auditkit.draft import Draft, Scene
     from auditkit.event import MetadataValue, Scalar
 
 REDACTED: Final = "[redacted]"
@@ -37,6 +38,7 @@ _WORDS: Final = frozenset({
 })  # fmt: skip
 _WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+")
 _MAX_DECISIONS: Final = 4096  # names remembered
+_NAMING: Final = ("group", "actor_id", "actor_name", "location")  # the texts of a scene
 
 # No pattern needs an end that a snapshot may have cut off; each runs on to the end of what it found. Repetitions
 # that something must follow are bounded, so that no text takes longer than its length.
@@ -246,6 +248,40 @@ class Redactor:
             return REDACTED
         shown = _BASIC.sub(lambda found: REDACTED if _is_basic(found) else found[0], _shapes().sub(REDACTED, value))
         return REDACTED if self._is_secret(shown) else shown
+
+    def identity(self, text: str) -> str:
+        """Return an id, a name, a group or a location without what in it has a secret's shape; never raises.
+
+        What else there is of it stays, so that it still tells one from the other: the host of an address.
+        """
+        try:
+            if not _may_be_secret(text):
+                return text
+            shown = self.text(text)
+            return self._replacement(text) if shown == REDACTED else shown
+        except Exception:  # noqa: BLE001  (dropped, not passed)
+            return REDACTED
+
+    def target(self, target_id: str, name: str) -> tuple[str, str]:
+        """Return both as `identity` does; one object stays one."""
+        if name is target_id and type(name) is str and not _may_be_secret(name):  # nearly always, and without a call
+            return target_id, name
+        shown = self.identity(target_id)
+        return shown, shown if name is target_id else self.identity(name)
+
+    def judge(self, scene: Scene) -> None:
+        """Replace in a scene's texts, before its first event, what has a secret's shape."""
+        if not scene.judged:
+            for name in _NAMING:
+                setattr(scene, name, self.identity(getattr(scene, name)))
+            scene.judged = True
+
+    def draft(self, draft: Draft) -> Draft:
+        """Return a draft without what must not be kept; its scene is judged in place."""
+        self.judge(draft.scene)
+        target_id, target_name = self.target(draft.target_id, draft.target_name)
+        metadata = self.apply(dict(draft.metadata))
+        return draft._replace(target_id=target_id, target_name=target_name, metadata=metadata)
 
     def _member(self, name: str, value: MetadataValue) -> MetadataValue:
         try:

@@ -226,11 +226,9 @@ def compose(call: Call, redactor: Redactor, told: Mapping[str, MetadataValue] = 
         redactor: The trail's rules with the declaration's.
         told: What auditkit itself says of it: the outcome and the error's type.
     """
-    declared, trail, scope, said = call.declared, call.trail, call.scope, call.said
+    declared, trail, said = call.declared, call.trail, call.said
     now = trail.time_ns()
-    scene = trail.scene if scope is None else scope.scene(trail.defaults)
-    if declared.overlays or said is not None:
-        scene = _overlaid(call, scene)
+    scene = _scene(call)
     if scene.missing:
         call.trouble = trail.require(scene, declared.action) or call.trouble
     metadata: Mapping[str, Any] = _NOTHING
@@ -242,6 +240,7 @@ def compose(call: Call, redactor: Redactor, told: Mapping[str, MetadataValue] = 
     if not metadata and declared.only_changed and not told:
         return None
     target_id, target_name, target_type = call.target or _target(call, early=False)
+    target_id, target_name = redactor.target(target_id, target_name)
     around = ambient(trail, scene)
     if told or declared.states or around or said is not None:
         stated = _stated(call) if declared.states or said is not None else _NOTHING
@@ -272,14 +271,15 @@ def further(call: Call, said: Additions, redactor: Redactor, told: Mapping[str, 
     stated = _stated(call)
     for target, state in said.further:
         metadata = merged(told, state if _tells_state(call, told) else _NOTHING, stated, ambient(call.trail, scene))
+        target_id, target_name = redactor.target(target.id, target.name)
         yield Draft(
             new_id.at(said.ended_ns),
             said.ended_ns,
             scene,
             declared.action,
             declared.action_type,
-            target.id,
-            target.name,
+            target_id,
+            target_name,
             target.type or declared.category,
             None if parent is None else parent.event_id(),
             redactor.apply(metadata),
@@ -288,6 +288,17 @@ def further(call: Call, said: Additions, redactor: Redactor, told: Mapping[str, 
 
 def _tells_state(call: Call, told: Mapping[str, MetadataValue]) -> bool:
     return not call.failed or told["outcome"] in _UNFINISHED
+
+
+def _scene(call: Call) -> Scene:
+    """Return who acts and from where, without what looks like a secret."""
+    trail, scope = call.trail, call.scope
+    scene = trail.scene if scope is None else scope.scene(trail.defaults)
+    if call.declared.overlays or call.said is not None:
+        scene = _overlaid(call, scene)
+    if not scene.judged:
+        trail.redactor.judge(scene)
+    return scene
 
 
 def _overlaid(call: Call, scene: Scene) -> Scene:

@@ -176,7 +176,7 @@ def _write(trail: Recorder, action: str, action_type: ActionTypeName, fact: Fact
         metadata, outcome = fact.get("metadata"), _outcome(fact.get("outcome", SUCCESS))
         told = {} if outcome == SUCCESS else {"outcome": outcome}
         layers = merged(told, state, _metadata({} if metadata is None else metadata), ambient(trail, scene))
-        draft = draft_of(event)._replace(scene=scene, metadata=trail.redactor.apply(layers))
+        draft = trail.redactor.draft(draft_of(event)._replace(scene=scene, metadata=layers))
         if occurred_at is None:
             draft = draft._replace(occurred_ns=now)
         on_commit = holder(scope, action_type, succeeded=not told)

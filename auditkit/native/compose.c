@@ -82,6 +82,23 @@ require(Site *site, Call *call, PyObject *scene)
     return lacks < 0 ? -1 : 0;
 }
 
+/* Have what looks like a secret replaced in a scene's texts, once: `Redactor.judge`. */
+static int
+judge(State *state, Call *call, PyObject *scene)
+{
+    int judged = truth_of(OF_SCENE(state, scene, judged));
+    if (judged != 0) {
+        return judged < 0 ? -1 : 0;
+    }
+    PyObject *rules = OF_TRAIL(state, call->trail, redactor), *done = NULL;
+    if (rules != NULL) {
+        done = PyObject_CallMethodOneArg(rules, state->names.judge, scene);
+        Py_DECREF(rules);
+    }
+    Py_XDECREF(done);
+    return done == NULL ? -1 : 0;
+}
+
 /* Return the metadata that is around a call: `tracing.ambient`. */
 static PyObject *
 around(State *state, Call *call, PyObject *scene)
@@ -137,6 +154,26 @@ redacted(State *state, PyObject *redactor, PyObject *metadata)
     return result == FAILED ? NULL : PyObject_CallMethodOneArg(redactor, state->names.apply, metadata);
 }
 
+/* Return a target without what looks like a secret: `Redactor.target`. */
+static PyObject *
+shown_target(State *state, PyObject *redactor, PyObject *target)
+{
+    PyObject *of_target = PyTuple_GET_ITEM(target, 0), *name = PyTuple_GET_ITEM(target, 1);
+    int is_ours = Py_TYPE(redactor) == (PyTypeObject *)state->used.redactor_class;
+    if (is_ours && is_harmless(of_target) && (name == of_target || is_harmless(name))) {
+        return Py_NewRef(target);
+    }
+    PyObject *both = PyObject_CallMethodObjArgs(redactor, state->names.target, of_target, name, NULL), *shown = NULL;
+    if (both != NULL && !(PyTuple_Check(both) && PyTuple_GET_SIZE(both) == 2)) {
+        PyErr_SetString(PyExc_TypeError, "what is shown of a target is its id and its name");
+    }
+    else if (both != NULL) {
+        shown = PyTuple_Pack(3, PyTuple_GET_ITEM(both, 0), PyTuple_GET_ITEM(both, 1), PyTuple_GET_ITEM(target, 2));
+    }
+    Py_XDECREF(both);
+    return shown;
+}
+
 /* Return the id of the call's event: one that a call inside it has asked for already, or a new one. */
 static PyObject *
 id_of(State *state, Call *call, PyObject *now)
@@ -188,7 +225,8 @@ compose(Site *site, Call *call, PyObject *redactor)
     PyObject *scene = NULL, *metadata = NULL, *target = NULL, *event_id = NULL, *parent_id = NULL, *draft = NULL;
     PyObject *now = OF_TRAIL(state, call->trail, time_ns);
     Py_XSETREF(now, now == NULL ? NULL : PyObject_CallNoArgs(now));
-    if (now == NULL || (scene = scene_of(state, call)) == NULL || require(site, call, scene) < 0) {
+    if (now == NULL || (scene = scene_of(state, call)) == NULL || judge(state, call, scene) < 0 ||
+        require(site, call, scene) < 0) {
         goto done;
     }
     metadata = site->observes ? changes_of(site, call) : Py_NewRef(state->nothing);
@@ -205,6 +243,10 @@ compose(Site *site, Call *call, PyObject *redactor)
         PyErr_SetString(PyExc_TypeError, "a target is its id, its name and its type");
         goto done;
     }
+    if (target == NULL) {
+        goto done;
+    }
+    Py_SETREF(target, shown_target(state, redactor, target));
     if (target == NULL) {
         goto done;
     }

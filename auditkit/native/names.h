@@ -35,9 +35,9 @@
             each(scene) each(syncs_each) each(time_ns) each(trace_ids) each(trail)                                     \
                 each(write) /* of a scope, its stack and its scene */                                                  \
         each(_made) each(on_commit) each(stack) each(suppressing) each(generation) each(encoded) each(metadata)        \
-            each(missing) /* of a plan, and of a redactor */                                                           \
-        each(columns) each(held) each(names) each(private) each(read) each(_decisions)                                 \
-            each(apply) /* of a site, and of a call */                                                                 \
+            each(judged) each(missing) /* of a plan, and of a redactor */                                              \
+        each(columns) each(held) each(names) each(private) each(read) each(_decisions) each(apply)                     \
+            each(judge) /* of a site, and of a call */                                                                 \
         each(_could_not) each(_complain) each(_insist) each(_judge) each(_raises) each(_redactor) each(_self_site)     \
             each(settle) each(event_id) /* of a journal */                                                             \
         each(_catch_up) each(_refuse) each(_write) each(acquire) each(append) each(latest) each(number) each(release)  \
@@ -62,7 +62,7 @@
 
 #define SCOPE_FIELDS(each, Type) each(Type, _made) each(Type, on_commit) each(Type, stack) each(Type, suppressing)
 #define STACK_FIELDS(each, Type) each(Type, generation)
-#define SCENE_FIELDS(each, Type) each(Type, encoded) each(Type, metadata) each(Type, missing)
+#define SCENE_FIELDS(each, Type) each(Type, encoded) each(Type, judged) each(Type, metadata) each(Type, missing)
 
 #define CHAIN_FIELDS(each, Type) each(Type, key_id) each(Type, _keyed)
 #define SEGMENT_FIELDS(each, Type)                                                                                     \

@@ -187,6 +187,7 @@ PyObject *look(PyObject *module, PyObject *object);
 PyObject *changes_since(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
 
 /* secrets.c */
+int is_harmless(PyObject *value);
 int is_clean(State *state, PyObject *decisions, PyObject *metadata);
 PyObject *clean(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
 

@@ -177,7 +177,8 @@ class AuditTrail(_Fields):
     def emit(self, event: Event) -> Receipt:
         """Record a complete event; delivery goes on in the background.
 
-        Its metadata is redacted by the trail's rules; all else stays as it is.
+        Its metadata is redacted by the trail's rules, and so is what looks like a secret in the ids and names of actor
+        and target, in the group and the location; all else stays as it is.
 
         Returns:
             A receipt, for those who want to wait until it is delivered.
@@ -210,8 +211,7 @@ class AuditTrail(_Fields):
         try:
             if not isinstance(event, Event):
                 raise ConfigurationError(f"emit takes an Event, got {describe_kind(event)}")  # noqa: TRY301
-            draft = draft_of(event)
-            return self.write(draft._replace(metadata=self.redactor.apply(dict(draft.metadata))))
+            return self.write(self.redactor.draft(draft_of(event)))
         except Exception as error:  # noqa: BLE001  (as in emit)
             self._not_recorded(error)
             return _NOWHERE

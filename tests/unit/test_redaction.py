@@ -145,6 +145,43 @@ def test_text_keeps_what_is_around_a_secret() -> None:
     assert "--" not in Redactor().text("-----BEGIN KEY-----\nMIIE\n-----END KEY----- and -----BEGIN KEY-----\nMI")
 
 
+@pytest.mark.parametrize(
+    "text, shown",
+    [
+        ("https://user:hunter2@example.com/x", "[redacted]example.com/x"),
+        ("Bearer abcdef0123456789", REDACTED),
+        ("host=db password=hunter2", REDACTED),
+        ("user_1", "user_1"),
+        ("Zoë O'Brien", "Zoë O'Brien"),
+        ("", ""),
+    ],
+)
+def test_identity_keeps_what_tells_one_from_the_other(text: str, shown: str) -> None:
+    """Of an id, a name or a place only the secret goes, and what is no secret stays as it is."""
+    redactor = Redactor()
+
+    assert redactor.identity(text) == shown
+    assert redactor.identity(shown) == shown
+    assert redactor.target(text, text) == (shown, shown)
+    assert redactor.target("a", text) == ("a", shown)
+
+
+def test_identity_that_is_a_secret_can_be_told_from_another() -> None:
+    """With a key the ids of two secrets stay two, and those of one stay one."""
+    redactor = Redactor(key=b"k")
+    one, again, other = map(redactor.identity, ("sk_live_abcdefgh1", "sk_live_abcdefgh1", "sk_live_abcdefgh2"))
+
+    assert one == again != other
+    assert one.startswith("[redacted:")
+
+
+def test_identity_that_cannot_be_judged_is_dropped() -> None:
+    """A failure of redaction lets no identity pass either."""
+    unreadable: Any = 5
+
+    assert Redactor().identity(unreadable) == REDACTED
+
+
 def test_other_values_under_a_secret_name() -> None:
     """Numbers and truths under a secret's name are replaced too; None says only that there is nothing."""
     metadata: dict[str, Any] = {"pin": 1234, "otp": 1.5, "token": True, "secret": None}
