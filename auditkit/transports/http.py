@@ -249,12 +249,12 @@ class _Deadline:
 
 
 def _capped(response: httpx.Response) -> bytes:
-    body = b""
+    body = bytearray()  # a server may send each byte as a chunk of its own
     for chunk in cast("httpx.SyncByteStream", response.stream):  # `iter_raw`, without what it does for clients
         body += chunk
         if len(body) > MAX_ANSWER:
-            return body[:MAX_ANSWER]
-    return body
+            break
+    return bytes(body[:MAX_ANSWER])
 
 
 def describe_trouble(error: httpx.HTTPError | httpx.StreamError) -> str:

@@ -169,12 +169,12 @@ class WorkOSClient(_API[None, EventPage]):
     def _ask(self, call: Call) -> Answer:
         try:
             with self._http.stream(**_arguments(self._base_url, call)) as response:
-                body = b""
+                body = bytearray()
                 for chunk in response.iter_raw():
                     body += chunk
                     if len(body) > MAX_ANSWER:
                         break
-                return _read(response, body, call)
+                return _read(response, bytes(body), call)
         except (httpx.HTTPError, httpx.StreamError) as error:
             trouble = describe_trouble(error)
         # Raised out here, so that httpx's exception, whose frames hold the request, is not its context.
@@ -223,12 +223,12 @@ class AsyncWorkOSClient(_API[Coroutine[Any, Any, None], Coroutine[Any, Any, Even
     async def _ask(self, call: Call) -> Answer:
         try:
             async with self._http.stream(**_arguments(self._base_url, call)) as response:
-                body = b""
+                body = bytearray()
                 async for chunk in response.aiter_raw():
                     body += chunk
                     if len(body) > MAX_ANSWER:
                         break
-                return _read(response, body, call)
+                return _read(response, bytes(body), call)
         except (httpx.HTTPError, httpx.StreamError) as error:
             trouble = describe_trouble(error)
         raise WorkOSConnectionError(f"no answer from {self._base_url}: {trouble}")
