@@ -393,7 +393,9 @@ def _unused() -> Any:
     raise AssertionError("it was asked")
 
 
-@pytest.mark.parametrize("proxy", [SimpleLazyObject, getattr(wrapt, "LazyObjectProxy", SimpleLazyObject)])
+@pytest.mark.parametrize(
+    "proxy", dict.fromkeys([SimpleLazyObject, getattr(wrapt, "LazyObjectProxy", SimpleLazyObject)])
+)
 def test_lazy_object_that_is_not_made_is_unknown(proxy: Any) -> None:
     """A snapshot makes nothing, and says that it knows nothing."""
     lazy = proxy(_unused)
