@@ -355,7 +355,7 @@ def test_full_disk_refuses_keeps_and_recovers(audit: Path, players: ExitStack) -
     player = players.enter_context(Player(audit))
     player("feed", "lane")
     written = player("append", 400)
-    player("limit", 2500)  # a cursor of 2 KiB still fits, the smallest segment does not
+    player("limit", 8500)  # a cursor of 8 KiB still fits, the smallest segment does not
     how = player("refused")
     delivered = player("deliver", "lane")
 

@@ -92,7 +92,7 @@ def test_functions_and_methods_are_offered() -> None:
         "class A:\n  @read\n  @classmethod\n  def f(cls): print(1)",
         "class A:\n  @classmethod\n  @read\n  def f(cls): print(1)",
         "@functools.lru_cache\n@read\ndef f(x): print(x)",
-        "@read\n@contextmanager\ndef f(x): yield print(x)",
+        "@contextmanager\n@read\ndef f(x): yield print(x)",
         "def _f(x): print(x)\nf = functools.partial(read(_f), 1)",
     ],
 )
