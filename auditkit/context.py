@@ -26,7 +26,7 @@ from auditkit.errors import AuditDefinitionError, InvalidEventError
 from auditkit.event import NO_METADATA, Actor, check_metadata, describe, describe_kind, lacks_id, stated_key, text_id
 from auditkit.forking import forget_in_worker
 from auditkit.frozen import FrozenValue, frozen_value
-from auditkit.kinds import is_kind
+from auditkit.kinds import is_kind, is_unused
 from auditkit.loaded import loaded_class
 from auditkit.native import in_c
 
@@ -615,12 +615,13 @@ _RESUMED: Final[dict[type, tuple[Callable[[Any], bool], Callable[..., Any]]]] = 
 
 def _ended_in(scope: Scope, function: Callable[..., Any], result: Any) -> Any:
     """Return what a function gave, or what runs that inside of a scope where it has done nothing yet."""
-    if type(result) is CoroutineType:
+    kind = type(result)
+    if kind is CoroutineType:
         return _finished_in(scope, result)
-    hidden = _RESUMED.get(type(result))
-    if hidden is None or not is_kind(hidden[0], inspect.unwrap(function)):
+    is_hidden = (kind is GeneratorType and is_unused(result)) or kind is AsyncGeneratorType
+    if not is_hidden or not is_kind(_RESUMED[kind][0], inspect.unwrap(function)):
         return result
-    return functools.wraps(function)(hidden[1](lambda: result, lambda: scope))()
+    return functools.wraps(function)(_RESUMED[kind][1](lambda: result, lambda: scope))()
 
 
 def bind_context(  # noqa: PLR0913  (the fields of a context, by name)

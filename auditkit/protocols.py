@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Generator, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Generator, Sequence
 
     from auditkit.draft import Defaults, Draft, Scene
     from auditkit.event import Event
@@ -208,8 +208,8 @@ class Feed(Protocol):
         """Return what was sent of a record before, by whichever process; None where that is not known."""
         ...
 
-    def give_way(self) -> str | None:
-        """Let go of a segment of which others wait for the place; return its name."""
+    def give_way(self, needed: Collection[str]) -> str | None:
+        """Let go of a segment, none of the needed, of which others wait for the place; return its name."""
         ...
 
     def passed(self, position: Position) -> bool | None:

@@ -25,7 +25,7 @@ from auditkit.capture.runners import (
     set_call,
 )
 from auditkit.context import current_scope
-from auditkit.kinds import is_kind
+from auditkit.kinds import is_kind, is_unused
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator
@@ -147,7 +147,7 @@ class AuditedAsyncGeneratorFunction(AuditedGeneratorFunction):
 
 def _hidden(site: Site, call: Call, generator: GeneratorType[Any, Any, Any]) -> AnyGenerator | None:
     """Return what runs a generator where a decorator below hides its function; None where it was meant as a value."""
-    if not is_kind(inspect.isgeneratorfunction, inspect.unwrap(site.wrapped)):
+    if not is_unused(generator) or not is_kind(inspect.isgeneratorfunction, inspect.unwrap(site.wrapped)):
         return None
     call.result = None  # it has none before its end
     return named_as(generator, _running(site, call, generator))

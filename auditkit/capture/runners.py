@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from contextlib import suppress
 from functools import partial
-from types import CoroutineType, MethodType
+from types import AsyncGeneratorType, CoroutineType, GeneratorType, MethodType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import wrapt
@@ -47,9 +47,11 @@ def run(site: Site, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         _failed(site, call, token, error)
         raise
     _reset_call(token)
-    unfinished = UNFINISHED.get(type(result))
-    if unfinished is not None and (finishing := unfinished(site, call, result)) is not None:
-        return finishing
+    kind = type(result)  # not looked up: how a class is hashed or compared may be its metaclass's own
+    if kind is CoroutineType or kind is GeneratorType or kind is AsyncGeneratorType:
+        finishing = UNFINISHED[kind](site, call, result)
+        if finishing is not None:
+            return finishing
     site.returned(call)
     if trail.syncs_each:
         site.settle(trail, result)

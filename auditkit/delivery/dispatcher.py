@@ -130,7 +130,9 @@ class Dispatcher:
 
     def _give_way(self) -> bool:
         """Let other segments have a turn while nothing is accepted: those at hand may fail only themselves."""
-        segment = self._feed.give_way() if self.schedule.blocks and not self._ahead else None
+        if not self.schedule.blocks or self._ahead:
+            return False
+        segment = self._feed.give_way(self.schedule.concluding)
         if segment is None:
             return False
         self.schedule.give_back(segment, self.marks)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from auditkit.protocols import Position, Record
 
-HELD_BACK = 1024  # events that may wait to be tried again before no others are taken: memory is bounded
+HELD_BACK = 4096  # events that may wait to be tried again before no others are taken: memory is bounded
 HELD_BYTES = 16 * 1024 * 1024  # bytes that they may take; the event that goes beyond is the last
 
 
@@ -100,7 +100,7 @@ class Schedule:
         if now < self.closed_until or (self.blocks and self.in_flight):
             return None
         due = bool(self._retries) and self._retries[0][0] <= now
-        if due and not self.blocks:
+        if due and (not self.blocks or self._retries[0][2].concluded):
             return self._retry()
         records = take()
         if not records:
@@ -122,16 +122,28 @@ class Schedule:
         return self._held_back >= HELD_BACK or self._held_bytes >= HELD_BYTES
 
     def give_back(self, segment: str, marks: Sequence[int]) -> None:
-        """Forget a segment's events: whoever takes them next begins with them anew. No batch is being sent."""
+        """Forget a segment's events: whoever takes them next begins with them anew. No batch is being sent.
+
+        Args:
+            segment: Its name; none of `concluding`.
+            marks: Those that are waited for. They say nothing any more, and what is left comes before all later ones.
+        """
         retries = self._retries
         for _, _, batch in retries:
             self._holds(batch, -1)
             self.taken -= sum(record.position[0] == segment for record in batch.records)
             batch.records = [record for record in batch.records if record.position[0] != segment]
             self._holds(batch, 1)
+            batch.number = 0
         self._retries = [each for each in retries if each[2].records]
         heapq.heapify(self._retries)
         self._void = max(marks, default=self._void)
+
+    @property
+    def concluding(self) -> set[str]:
+        """Return the segments of events of which only the acknowledgement is missing."""
+        concluded = [batch for _, _, batch in self._retries if batch.concluded]
+        return {record.position[0] for batch in concluded for record in batch.records}
 
     def _holds(self, batch: Batch, sign: int) -> None:
         self._held_back += sign * len(batch.records)

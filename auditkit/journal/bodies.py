@@ -75,6 +75,15 @@ class Bodies:
             self._append(index, _DROPPED)
             self._tidy()
 
+    def drop_from(self, index: int) -> None:
+        """Keep no body of this record and those behind it any more: they may be numbered anew.
+
+        Raises:
+            OSError: That could not be written.
+        """
+        for each in [each for each in self._known() if each >= index]:
+            self.drop(each)
+
     def _append(self, index: int, frozen: Frozen) -> _Place:
         body, first_ns = frozen
         rest = _REST.pack(index, first_ns, len(body)) + body

@@ -29,7 +29,7 @@ from auditkit.protocols import Record
 from auditkit.stated import read_stated
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
     from pathlib import Path
 
     from auditkit.clock import Clock
@@ -279,15 +279,16 @@ class DiskFeed:
             message = f"cannot keep the marks of {self.lane} in {self._root}: {error.strerror}"
             self._tell("mark_failed", message, error, cause=self.lane)
 
-    def give_way(self) -> str | None:
-        """Let go of a segment of which others wait for the place; return its name.
+    def give_way(self, needed: Collection[str]) -> str | None:
+        """Let go of a segment, none of the needed, of which others wait for the place; return its name.
 
         What of it is not acknowledged is handed out again when its turn comes, behind all the others.
         """
         if not self._waiting or len(self._held) < HELD_AT_ONCE or not self._durable:
             return None
-        name = next(iter(self._held))
-        self._let_go(name)
+        name = next((name for name in self._held if name not in needed), None)
+        if name is not None:
+            self._let_go(name)
         return name
 
     def _let_go(self, name: str) -> None:

@@ -123,7 +123,8 @@ class Held:
         Raises:
             OSError: The damage cannot be read or kept (now): the segment waits until it can.
         """
-        rest = files.read_at(self._file.fd, files.size(self._file) - self._offset, self._offset)
+        left = files.size(self._file) - self._offset  # less than nothing where the segment was cut off before its place
+        rest = files.read_at(self._file.fd, left, self._offset) if left > 0 else b""
         found: list[frames.Frame] = []
         damaged: list[bytes] = []
         for each in frames.resynchronise(rest, self._head, self._chain, offset=self._offset):
@@ -134,8 +135,10 @@ class Held:
         if not (found and found[-1].is_end):  # it was closed with its end: at least one line is gone, or cut
             damaged.append(b"\n" if not damaged or damaged[-1].endswith(b"\n") else damaged.pop() + b"\n")
         self._put_aside(damaged)
+        if self.bodies is not None:
+            self.bodies.drop_from(self._index)
         # The damage may have changed how records beyond it are numbered: what was acknowledged ahead by an
-        # earlier process is sent again rather than mistaken for another record.
+        # earlier process, or sent by it, is sent anew rather than mistaken for another record.
         known = (1 << (self._index - self.progress.index)) - 1
         self.progress = self.progress._replace(ahead=self.progress.ahead & known)
         return found or [frames.Frame(frames.end(self._index), self._head, self._offset)]

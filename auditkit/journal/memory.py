@@ -13,7 +13,7 @@ from auditkit.journal.oversize import cut_to_record, tell_cut
 from auditkit.protocols import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from auditkit.draft import Draft
     from auditkit.event import Event
@@ -223,8 +223,9 @@ class MemoryFeed:
         """Return what was sent of a record before."""
         return self._bodies.get(position[1])
 
-    def give_way(self) -> str | None:
+    def give_way(self, needed: Collection[str]) -> str | None:
         """Do nothing: there is one segment."""
+        del needed
         return None
 
     def passed(self, position: Position) -> bool | None:

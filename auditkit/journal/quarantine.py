@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 from typing import TYPE_CHECKING
 
@@ -29,12 +31,14 @@ def quarantine(path: Path, damaged: Sequence[bytes], reporter: Reporter) -> None
         reporter: Where it is counted and told.
 
     Raises:
-        OSError: It cannot be kept.
+        OSError: It cannot be kept (now), or another process is about to.
     """
     if not any(map(_lines, damaged)):
         return
-    file = files.locked(path.with_suffix(CORRUPT), create=True, wait=True)
-    assert file is not None  # noqa: S101  (who waits gets it)
+    aside = path.with_suffix(CORRUPT)
+    file = files.locked(aside, create=True)
+    if file is None:  # not waited for: whoever has it may be stopped
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN), str(aside))
     try:
         size = files.size(file)
         kept = files.read_at(file.fd, size, 0)

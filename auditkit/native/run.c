@@ -61,13 +61,12 @@ static PyObject *
 end_returned(Site *site, PyObject *trail, Call *call, PyObject *result)
 {
     State *state = site->state;
-    PyObject *unfinished = PyDict_GetItemWithError(state->used.unfinished, (PyObject *)Py_TYPE(result)), *finishing;
-    if (unfinished == NULL && PyErr_Occurred()) {
-        Py_DECREF(result);
-        return NULL;
-    }
-    if (unfinished != NULL) { /* perhaps hidden below, and nothing done yet */
-        finishing = PyObject_CallFunctionObjArgs(unfinished, (PyObject *)site, (PyObject *)call, result, NULL);
+    PyTypeObject *kind = Py_TYPE(result);
+    if (kind == &PyCoro_Type || kind == &PyGen_Type || kind == &PyAsyncGen_Type) { /* perhaps nothing is done yet */
+        PyObject *unfinished = PyDict_GetItemWithError(state->used.unfinished, (PyObject *)kind), *finishing = NULL;
+        if (unfinished != NULL) {
+            finishing = PyObject_CallFunctionObjArgs(unfinished, (PyObject *)site, (PyObject *)call, result, NULL);
+        }
         if (finishing != Py_None) {
             Py_DECREF(result);
             return finishing;

@@ -104,7 +104,11 @@ class LineFile:
         # Nobody puts a pipe or a terminal aside, and not every system knows one again by a name such as /dev/stdout.
         return end(handle) is None or is_named(handle, self.path, follow=True)
 
-    def _unread(self) -> TemporaryFailure:
+    def _unread(self) -> TemporaryFailure | Paused:
+        if self.path.is_socket():  # what a service manager gives as standard output: nobody can open it by a name
+            return Paused(
+                f"cannot append to {self.path}: it is a socket; give JSONLinesTransport('-') for standard output"
+            )
         return TemporaryFailure(f"nobody reads {self.path}; once somebody does it goes on")
 
     def _write(self, handle: Handle, data: bytes) -> None:

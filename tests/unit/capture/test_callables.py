@@ -26,7 +26,17 @@ from unittest import mock
 
 import pytest
 
-from auditkit import AuditDefinitionError, audited, configure, current_entry, flush, record, ref, shutdown
+from auditkit import (
+    AuditDefinitionError,
+    audit_context,
+    audited,
+    configure,
+    current_entry,
+    flush,
+    record,
+    ref,
+    shutdown,
+)
 from auditkit.ledger import LedgerReader
 from tests.unit.capture.builders import Refused, Tweet, only
 
@@ -1105,6 +1115,53 @@ def test_generator_that_is_a_value_is_recorded_where_it_is_returned(
     assert "3" == only(memory).target_id
     assert [3] == [*given]
     assert 1 == len(memory.events)
+
+
+def primed(given: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorate a generator function, and give its generators begun, as who sends into them wants them."""
+
+    @functools.wraps(given)
+    def begun(*args: Any) -> Any:
+        made = given(*args)
+        next(made)
+        return made
+
+    return begun
+
+
+def echo(number: int) -> Generator[int, int]:
+    while True:
+        number = yield number
+
+
+def test_generator_that_was_begun_goes_on_where_it_is(memory: MemoryTransport) -> None:
+    """One that a decorator below has begun is a value: recorded at the return, and given as it is."""
+    given = read(target="number")(primed(echo))(3)
+
+    assert "3" == only(memory).target_id
+    assert (5, 7) == (given.send(5), audit_context(actor="ada")(primed(echo))(1).send(7))
+
+
+class Unhashable(type):
+    """A metaclass whose classes can be compared in their own way, and so not be hashed."""
+
+    def __eq__(cls, other: object) -> bool:
+        raise AssertionError("it was compared")
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class OfUnhashable(metaclass=Unhashable):
+    """What such a class makes."""
+
+
+def test_result_of_any_class_is_recorded(memory: MemoryTransport) -> None:
+    """A result's class is neither hashed nor compared: how that goes is its metaclass's own."""
+    result = OfUnhashable()
+
+    assert result is read(target="number")(lambda number: result)(3)
+    assert result is audit_context(actor="ada")(lambda: result)()
+    assert "3" == only(memory).target_id
 
 
 async def test_generator_behind_a_plain_decorator_is_durable(make: Callable[..., Any], tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from auditkit.testing import DrivenClock, ScriptedTransport
 from tests.unit.transports.examples import an_event
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from auditkit.event import Event
     from auditkit.journal.memory import MemoryFeed
@@ -73,8 +73,8 @@ class BrokenFeed:
     def kept_body(self, position: Position) -> Frozen | None:
         return self._feed.kept_body(position)
 
-    def give_way(self) -> str | None:
-        return self._feed.give_way()
+    def give_way(self, needed: Collection[str]) -> str | None:
+        return self._feed.give_way(needed)
 
     def tell(self, standing: Standing) -> None:
         self.told.append(standing)

@@ -187,6 +187,28 @@ def test_many_segments_of_failing_events_hold_nobody_back(tmp_path: Path) -> Non
     assert len(good) + HELD_AT_ONCE + 3 == len(transport.events) == len({event.id for event in transport.events})
 
 
+def test_known_events_are_not_sent_again_in_an_outage(tmp_path: Path) -> None:
+    """What only has to be acknowledged is, while nothing is accepted and segments make room for others."""
+    audit = tmp_path / "audit"
+    journal = open_journal(audit)
+    known = write(journal, 3)
+    journal.rest()
+    for _ in range(HELD_AT_ONCE + 3):
+        write(journal, 1)
+        journal.rest()
+    clock, transport = DrivenClock(), ScriptedTransport()
+    transport.answer(*[TemporaryFailure("503")] * 100)
+    feed = open_journal(audit).feed("scripted", durable=True)
+    dispatcher = Dispatcher(transport, feed, clock=clock, reporter=Reporter(clock), already=known)
+    run(dispatcher)
+    while dispatcher.left():
+        run(dispatcher)
+        clock.advance(LONGEST_WAIT)
+
+    assert HELD_AT_ONCE + 3 == len(transport.events)
+    assert set(known).isdisjoint(ids(transport.events))
+
+
 @pytest.mark.parametrize(
     "error",
     [SystemExit(1), KeyboardInterrupt(), GeneratorExit(), asyncio.CancelledError(), MemoryError(), RecursionError()],

@@ -246,7 +246,7 @@ def test_given_back_events_are_forgotten_until_they_come_again() -> None:
     schedule.give_back("a", [3])
     left = sent(schedule, 30.0)
 
-    assert ([other], 1) == (left.records, schedule.taken)
+    assert ([other], 1, 0) == (left.records, schedule.taken, left.number)
     schedule.ended(left)
     schedule.taken = 5
     assert [False, True] == [schedule.passed(mark) for mark in (3, 4)]

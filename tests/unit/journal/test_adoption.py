@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from auditkit import files
 from auditkit.journal.adoption import sweep
+from auditkit.protocols import Frozen
 from auditkit.reporting import Reporter
 from tests.journals import CLOCK, deliver_all, ids, open_journal, segments, take_all, write
 
@@ -186,6 +188,55 @@ def test_closed_segment_that_lost_its_end_is_told(audit: Path, reporter: Reporte
 
     assert (written[: 5 if cut == 0 else 4], {"corrupt": 1}) == (found, reporter.counts())
     assert path.with_suffix(".corrupt").exists()
+
+
+def test_segment_that_was_cut_off_before_its_lanes_place_is_told(audit: Path, reporter: Reporter) -> None:
+    """What a lane had still to take of a segment may be gone with its end: it is counted, and not waited for."""
+    _, path = closed_segment(audit)
+    feed = open_journal(audit).feed("lane", durable=True)
+    feed.scan()
+    feed.acknowledge([record.position for record in feed.take(3)])
+    feed.close()
+    os.truncate(path, 700)
+    after = open_journal(audit, reporter=reporter).feed("lane", durable=True)
+    after.scan()
+
+    assert ([], 0, {"corrupt": 1}) == (deliver_all(after), after.pending(), reporter.counts())
+    assert [f"{path.stem}.corrupt"] == segments(audit)
+
+
+def test_damage_never_makes_a_kept_body_another_records(audit: Path, reporter: Reporter) -> None:
+    """Where damage renumbers the records that were sent before, they are sent anew: none with another one's body."""
+    _, path = closed_segment(audit)
+    feed = open_journal(audit).feed("lane", durable=True)
+    feed.scan()
+    for record in feed.take(5):
+        feed.keep_body(record.position, Frozen(record.event.id.encode(), 1))
+    feed.close()
+    starts = [at + 1 for at, byte in enumerate(path.read_bytes()) if byte == ord("\n")]
+    flip(path, starts[1] + 90)
+    for _ in range(2):  # now, and in the process after
+        after = open_journal(audit, reporter=reporter).feed("lane", durable=True)
+        after.scan()
+        found = [(record.event.id.encode(), after.kept_body(record.position)) for record in take_all(after)]
+        after.close()
+
+        assert 4 == len(found)
+        assert all(body is None or body.body == event_id for event_id, body in found)
+
+
+def test_damage_that_another_process_is_about_to_keep_is_not_waited_for(audit: Path, reporter: Reporter) -> None:
+    """A process that was stopped in the middle of keeping damage holds nobody up."""
+    written, path = closed_segment(audit)
+    starts = [at + 1 for at, byte in enumerate(path.read_bytes()) if byte == ord("\n")]
+    flip(path, starts[1] + 90)
+    lock = files.locked(path.with_suffix(".corrupt"), create=True)
+    assert lock is not None
+    before = delivered(audit, reporter)
+    files.close(lock)
+
+    assert written[:1] == before
+    assert written[2:] == delivered(audit, reporter)
 
 
 def test_damage_that_cannot_be_kept_keeps_its_segment(

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -216,6 +217,19 @@ def test_pipe_that_nobody_reads_is_waited_for(pipe: Path) -> None:
     """What is written to such a pipe would be lost with it: its events wait in the journal."""
     with pytest.raises(TemporaryFailure, match="nobody reads .*pipe; once somebody does it goes on"):
         JSONLinesTransport(pipe).send([an_event()])
+
+
+@pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="needs sockets that have names")
+def test_socket_is_refused_with_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service manager's standard output may be a socket, which nobody can open by a name."""
+    monkeypatch.chdir(tmp_path)  # a socket's name is short
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind("stdout")
+
+        with pytest.raises(
+            Paused, match="cannot append to .*stdout: it is a socket; give .* for standard output"
+        ):
+            JSONLinesTransport("stdout").send([an_event()])
 
 
 def test_pipe_whose_reader_goes_is_waited_for(pipe: Path) -> None:
