@@ -121,12 +121,14 @@ def _plan(kind: type) -> Plan:
     namespaces = [namespace_of(base) for base in mro]
     if (plan := _builtin_plan(mro, namespaces)) is not None:
         return plan
-    if type in mro or not (kind is SimpleNamespace or _flags_of(kind) & _HEAP_TYPE):
-        return OPAQUE  # classes, functions, modules, locks: there is no data in them
+    if type in mro:
+        return OPAQUE  # there is no data in classes
     dicts = [each["__dict__"] for each in namespaces if type(each.get("__dict__")) in _DESCRIPTORS]
     held = dicts[0].__get__ if dicts else None
     if (proxying := proxying_of(mro, partial(_found, namespaces), held)) is not None:
         return Plan(proxying=proxying)
+    if not (kind is SimpleNamespace or _flags_of(kind) & _HEAP_TYPE):
+        return OPAQUE  # nor in functions, modules, locks
     return _native_plan(namespaces, held) or _object_plan(namespaces, held, is_user_dict=UserDict in mro)
 
 

@@ -226,9 +226,7 @@ def test_socket_is_refused_with_the_remedy(tmp_path: Path, monkeypatch: pytest.M
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind("stdout")
 
-        with pytest.raises(
-            Paused, match="cannot append to .*stdout: it is a socket; give .* for standard output"
-        ):
+        with pytest.raises(Paused, match="cannot append to .*stdout: it is a socket; give .* for standard output"):
             JSONLinesTransport("stdout").send([an_event()])
 
 
