@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 # Where a record lies: the segment's name, and how many of its records come before. A plain tuple, since every
 # audited call makes one.
 Position = tuple[str, int]
+Mark = dict[str, int]  # how many records segments held, of those that are not known to be acknowledged yet
 
 # What an event's recorded JSON states of it: its id, when it occurred, its group, the id and the name of its actor, its
 # action, the id and the name of its target. A plain tuple, since the ledger makes one of every event.
@@ -206,6 +207,18 @@ class Feed(Protocol):
 
     def kept_body(self, position: Position) -> Frozen | None:
         """Return what was sent of a record before, by whichever process; None where that is not known."""
+        ...
+
+    def mark(self) -> Mark:
+        """Return what `reached` must be asked to hear of all that is pending now."""
+        ...
+
+    def reached(self, mark: Mark) -> bool:
+        """Return whether all is acknowledged that was pending at a mark; what is, is not asked about again."""
+        ...
+
+    def is_renumbered(self, position: Position) -> bool:
+        """Return whether damage may have given a place to another record than the one that was written there."""
         ...
 
     def give_way(self, needed: Collection[str]) -> str | None:

@@ -12,7 +12,7 @@ from auditkit.delivery.sender import Sender
 from auditkit.delivery.tally import LaneStats, Tally
 from auditkit.delivery.verdict import DONE, Action, Verdict, judge
 from auditkit.errors import DeliveryRejected, KeyReused, Paused
-from auditkit.protocols import Frozen
+from auditkit.protocols import Frozen, Mark
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -65,7 +65,7 @@ class Dispatcher:
         self.state = threading.Condition()
         self.took = 0.0
         self.watchers = 0
-        self.marks: list[int] = []
+        self.marks: list[Mark] = []
         self.schedule = Schedule()
         self._max_batch = transport.max_batch
         self._sender = Sender(transport)
@@ -135,15 +135,14 @@ class Dispatcher:
         segment = self._feed.give_way(self.schedule.concluding)
         if segment is None:
             return False
-        self.schedule.give_back(segment, self.marks)
+        self.schedule.give_back(segment)
         return not self.schedule.is_full
 
     def _read_ahead(self) -> None:
         try:
             records = self._feed.take(max(self._max_batch, _AHEAD))
         except Exception as error:  # noqa: BLE001  (as in scan)
-            self._blind = True
-            self._report("read_failed", f"{self.name} cannot read the journal", error)
+            self._cannot_read(error)
         else:
             self._ahead.extend(self._without_known(records) if self._already else records)
 
@@ -154,7 +153,7 @@ class Dispatcher:
             (known if record.event.id in self._already else others).append(record)
         if known:
             self._already.difference_update(record.event.id for record in known)
-            self.schedule.queue(Batch(known, concluded=DONE, number=self.schedule.taken), -math.inf)
+            self.schedule.queue(Batch(known, concluded=DONE), -math.inf)
             self.schedule.taken += len(known)
         return others
 
@@ -179,7 +178,7 @@ class Dispatcher:
                 self._report("lane_failed", f"{self.name} failed on our own side; its events are kept", trouble)
             finally:
                 # Not after each: who drains a lane would fight its thread over the interpreter for every event.
-                if error is not None or self.watchers or any(self.schedule.taken >= mark for mark in self.marks):
+                if error is not None or self.watchers or any(map(self._feed.reached, self.marks)):
                     self.state.notify_all()
         return error
 
@@ -277,13 +276,17 @@ class Dispatcher:
         """Return whether anything is left to deliver, as far as can be seen (state is held)."""
         return self._blind or self.schedule.waits or self._pending() > 0 or self._blind
 
-    def mark(self) -> int:
+    def mark(self) -> Mark:
         """Return what `passed` must be asked to hear of all that is pending now (state is held)."""
-        return self.schedule.taken + self._pending() - self.schedule.outstanding
+        try:
+            return self._feed.mark()
+        except OSError as error:
+            self._cannot_read(error)
+            return {}
 
-    def passed(self, mark: int) -> bool:
+    def passed(self, mark: Mark) -> bool:
         """Return whether all is delivered that was pending at a mark (state is held)."""
-        return not self.left() or (not self._blind and self.schedule.passed(mark))
+        return not self.left() or (not (self._blind or self._closed) and self._feed.reached(mark))
 
     def _pending(self) -> int:
         if self._closed:
@@ -291,9 +294,12 @@ class Dispatcher:
         try:
             return self._feed.pending()
         except OSError as error:
-            self._blind = True
-            self._report("read_failed", f"{self.name} cannot read the journal", error)
+            self._cannot_read(error)
             return 0
+
+    def _cannot_read(self, error: Exception) -> None:
+        self._blind = True
+        self._report("read_failed", f"{self.name} cannot read the journal", error)
 
     def unreadable(self) -> bool:
         """Return whether events wait that cannot be read here; nothing is gained by waiting for them."""
@@ -305,6 +311,8 @@ class Dispatcher:
         Raises:
             DeliveryRejected: It is in the dead letters.
         """
+        if self._feed.is_renumbered(position):
+            return None
         reason = self._tally.reason(position)
         if reason is not None:
             raise DeliveryRejected(self.name, reason)

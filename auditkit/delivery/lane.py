@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from auditkit.clock import Clock
     from auditkit.delivery.schedule import Batch
     from auditkit.delivery.tally import LaneStats
-    from auditkit.protocols import Feed, Journal, Position, Transport
+    from auditkit.protocols import Feed, Journal, Mark, Position, Transport
     from auditkit.reporting import Reporter
 
 LINGER = 0.02  # seconds a lane lets events gather before it reads them
@@ -190,7 +190,7 @@ class Lane:
     # ------------------------------------------------------------------ draining
 
     @contextmanager
-    def hurried(self) -> Iterator[int]:
+    def hurried(self) -> Iterator[Mark]:
         """Deliver what there is at once inside, without lingering and without waiting out a failure's delay.
 
         Yields:
@@ -207,10 +207,10 @@ class Lane:
             yield mark
         finally:
             with self._state:
-                self._dispatcher.marks.remove(mark)
+                self._dispatcher.marks[:] = [each for each in self._dispatcher.marks if each is not mark]
                 self._urgent -= 1
 
-    def drained(self, mark: int, deadline: float) -> bool:
+    def drained(self, mark: Mark, deadline: float) -> bool:
         """Wait until everything up to a mark is delivered; inside `hurried`.
 
         Without threads, as at the interpreter's exit, the calling thread delivers.
@@ -239,7 +239,7 @@ class Lane:
         """Return whether a thread works the lane."""
         return any(thread.is_alive() for thread in self._threads)
 
-    def _await_drained(self, mark: int, deadline: float) -> bool:
+    def _await_drained(self, mark: Mark, deadline: float) -> bool:
         with self._state:
             while not self._dispatcher.passed(mark):
                 remaining = self._worth_waiting(deadline)
@@ -255,7 +255,7 @@ class Lane:
             return 0.0
         return deadline - self._clock.monotonic()
 
-    def _drain_here(self, mark: int, deadline: float) -> bool:
+    def _drain_here(self, mark: Mark, deadline: float) -> bool:
         with suppressed(), patience.until(deadline):
             while self._clock.monotonic() < deadline:
                 with self._state:

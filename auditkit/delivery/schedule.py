@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from auditkit.protocols import Position, Record
 
 HELD_BACK = 4096  # events that may wait to be tried again before no others are taken: memory is bounded
+_REMEMBERED = 16_384  # events that were given back of which it is known how they failed
 HELD_BYTES = 16 * 1024 * 1024  # bytes that they may take; the event that goes beyond is the last
 
 
@@ -32,7 +33,6 @@ class Batch:
         counted_at: When that was last counted; infinite before they failed at all.
         failed_at: When they last failed.
         concluded: What became of them, once only their acknowledgement is missing.
-        number: How many events were taken from the journal before them.
         first_ns: When the event was first sent, in nanoseconds since the epoch, where an earlier answer to the
             same bytes was lost; else 0.
     """
@@ -43,7 +43,6 @@ class Batch:
     counted_at: float = math.inf
     failed_at: float = math.inf
     concluded: Verdict | None = None
-    number: int = 0
     first_ns: int = 0
 
     @property
@@ -89,7 +88,7 @@ class Schedule:
         self._queued = 0
         self._held_back = 0
         self._held_bytes = 0
-        self._void = -1  # marks up to this one say nothing any more: events before them were given back
+        self._past: dict[Position, Batch] = {}  # how events failed that were given back
         self._left_alone_until = -math.inf
         self._asked_until = -math.inf
 
@@ -105,7 +104,8 @@ class Schedule:
         records = take()
         if not records:
             return self._retry() if due else None
-        batch = Batch(records, number=self.taken)
+        past = self._past.pop(records[0].position, None) if self._past and len(records) == 1 else None
+        batch = Batch(records) if past is None else replace(past, records=records)
         self.taken += len(records)
         self._under_way.append(batch)
         return batch
@@ -121,23 +121,22 @@ class Schedule:
         """Return whether so much waits to be tried again that nothing else may be taken."""
         return self._held_back >= HELD_BACK or self._held_bytes >= HELD_BYTES
 
-    def give_back(self, segment: str, marks: Sequence[int]) -> None:
-        """Forget a segment's events: whoever takes them next begins with them anew. No batch is being sent.
+    def give_back(self, segment: str) -> None:
+        """Let go of a segment's events until they are taken again; its name is none of `concluding`.
 
-        Args:
-            segment: Its name; none of `concluding`.
-            marks: Those that are waited for. They say nothing any more, and what is left comes before all later ones.
+        How long an event failed is remembered: it would never be given up else.
         """
         retries = self._retries
         for _, _, batch in retries:
             self._holds(batch, -1)
-            self.taken -= sum(record.position[0] == segment for record in batch.records)
+            back = [record for record in batch.records if record.position[0] == segment]
             batch.records = [record for record in batch.records if record.position[0] != segment]
             self._holds(batch, 1)
-            batch.number = 0
+            self._past.update((record.position, replace(batch, records=())) for record in back)
         self._retries = [each for each in retries if each[2].records]
         heapq.heapify(self._retries)
-        self._void = max(marks, default=self._void)
+        for position in list(self._past)[:-_REMEMBERED]:
+            del self._past[position]
 
     @property
     def concluding(self) -> set[str]:
@@ -175,19 +174,6 @@ class Schedule:
     def waits(self) -> bool:
         """Return whether anything is being sent or is to be tried again."""
         return bool(self._under_way or self._retries)
-
-    @property
-    def outstanding(self) -> int:
-        """Return how many events are being sent or are to be tried again."""
-        return self._held_back + sum(len(batch.records) for batch in self._under_way)
-
-    def passed(self, mark: int) -> bool:
-        """Return whether the first ``mark`` events that were taken are not outstanding any more."""
-        return (
-            self.taken >= mark > self._void
-            and all(batch.number >= mark for batch in self._under_way)
-            and all(batch.number >= mark for _, _, batch in self._retries)
-        )
 
     # ------------------------------------------------------------------ learning
 

@@ -61,7 +61,7 @@ def waiting_in(root: Path, lane: str, name: str, known: dict[str, int] | None = 
     with suppress(OSError):
         progress = cursors.read(cursors.path_of(root, lane, name)) or cursors.Progress()
         if not progress.done:
-            return max(_records(root / "journal", name, known) - progress.index - progress.ahead.bit_count(), 0)
+            return max(records_in(root / "journal", name, known) - progress.index - progress.ahead.bit_count(), 0)
     return 0
 
 
@@ -112,7 +112,8 @@ def _millisecond_of(name: str) -> int:
         return 0
 
 
-def _records(directory: Path, name: str, known: dict[str, int] | None) -> int:
+def records_in(directory: Path, name: str, known: dict[str, int] | None) -> int:
+    """Return how many records a segment holds, as far as that can be read; ``known`` as for `waiting_in`."""
     if known is not None and name in known:
         return known[name]
     closed = (directory / f"{name}{CLOSED}").exists()  # looked at first: what is closed later may have grown before

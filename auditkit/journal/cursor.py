@@ -35,6 +35,7 @@ class Progress(NamedTuple):
         head: The digits of the line before it.
         ahead: A set of bits: bit n says that the record ``index + n`` is acknowledged too.
         done: Whether every record of the segment is acknowledged.
+        damage: Tells the damage for which the records behind it are numbered; 0 where none was met.
     """
 
     turn: int = 0
@@ -43,6 +44,7 @@ class Progress(NamedTuple):
     head: bytes = frames.START
     ahead: int = 0
     done: bool = False
+    damage: int = 0
 
     def has(self, index: int) -> bool:
         """Return whether the record with this index is acknowledged."""
@@ -50,13 +52,14 @@ class Progress(NamedTuple):
 
     def encode(self) -> bytes:
         """Return one copy's bytes."""
-        text = b'{"turn": %d, "offset": %d, "index": %d, "head": "%b", "ahead": "%x", "done": %b}' % (
+        text = b'{"turn": %d, "offset": %d, "index": %d, "head": "%b", "ahead": "%x", "done": %b, "damage": %d}' % (
             self.turn,
             self.offset,
             self.index,
             self.head,
             self.ahead,
             b"true" if self.done else b"false",
+            self.damage,
         )
         return _checksum(text) + b" " + text + b"\n"
 
@@ -75,6 +78,7 @@ class Progress(NamedTuple):
             head=fields["head"].encode("ascii"),
             ahead=int(fields["ahead"], 16),
             done=fields["done"],
+            damage=fields.get("damage", 0),
         )
 
 

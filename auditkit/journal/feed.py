@@ -15,7 +15,7 @@ from auditkit.errors import JournalUnavailable
 from auditkit.journal import cursor as cursors
 from auditkit.journal import frames, letters, requeueing
 from auditkit.journal.adoption import adopt, sweep
-from auditkit.journal.backlog import waiting_in
+from auditkit.journal.backlog import records_in, waiting_in
 from auditkit.journal.bodies import discard
 from auditkit.journal.cursor import Cursor
 from auditkit.journal.doubts import mark
@@ -25,7 +25,7 @@ from auditkit.journal.quarantine import quarantine
 from auditkit.journal.segment import CLOSED, CORRUPT, NEW, OPEN, is_for, is_returned
 from auditkit.journal.worker import WorkerFile, sweep_workers
 from auditkit.pacing import AT_ONCE, breathe
-from auditkit.protocols import Record
+from auditkit.protocols import Mark, Record
 from auditkit.stated import read_stated
 
 if TYPE_CHECKING:
@@ -279,6 +279,45 @@ class DiskFeed:
             message = f"cannot keep the marks of {self.lane} in {self._root}: {error.strerror}"
             self._tell("mark_failed", message, error, cause=self.lane)
 
+    def mark(self) -> Mark:
+        """Return what `reached` must be asked to hear of all that is pending now."""
+        records = {name: held.records for name, held in self._held.items()}
+        waiting = [name for name in self._unheld() if name not in records]
+        records.update((name, records_in(self._directory, name, self._records)) for name in waiting)
+        return dict(sorted(records.items()))
+
+    def reached(self, mark: Mark) -> bool:
+        """Return whether all is acknowledged that was pending at a mark; what is, is not asked about again."""
+        for name, number in [*mark.items()]:
+            if self._lacks(name, number):
+                return False
+            del mark[name]
+        return True
+
+    def _lacks(self, name: str, number: int) -> bool:
+        """Return whether any of the first so many records of a segment waits here."""
+        held = self._held.get(name)
+        if held is not None:
+            return held.progress.index < (min(number, held.records) if held.ended else number)
+        if name not in self._unheld():
+            return False  # every lane has passed it, or another process delivers it
+        try:
+            progress = cursors.read(self._cursor_path(name))
+        except OSError:
+            return True
+        return progress is None or not (progress.done or progress.index >= number)
+
+    def _unheld(self) -> list[str]:
+        return [*self._waiting, *self._begun]
+
+    def is_renumbered(self, position: Position) -> bool:
+        """Return whether damage may have given a place to another record than the one that was written there."""
+        name, _ = position
+        held = self._held.get(name)
+        if held is not None and not held.progress.damage:
+            return False
+        return (self._directory / f"{name}{CORRUPT}").exists()
+
     def give_way(self, needed: Collection[str]) -> str | None:
         """Let go of a segment, none of the needed, of which others wait for the place; return its name.
 
@@ -300,6 +339,8 @@ class DiskFeed:
     def passed(self, position: Position) -> bool | None:
         """Return whether the record was acknowledged, wherever its lane runs; None when nobody can know."""
         name, index = position
+        if self.is_renumbered(position):
+            return None
         held = self._held.get(name)
         if held is not None:
             return held.progress.has(index)
@@ -525,7 +566,7 @@ class DiskFeed:
     def pending(self) -> int:
         """Return how many records of the segments held or waiting here are not acknowledged."""
         held = sum(each.pending for each in (*self._held.values(), *self._opened))
-        waiting = [name for name in (*self._waiting, *self._begun) if name not in self._held]
+        waiting = [name for name in self._unheld() if name not in self._held]
         return held + sum(waiting_in(self._root, self.lane, name, self._records) for name in waiting)
 
     def unreadable(self) -> bool:

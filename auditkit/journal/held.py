@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import zlib
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -135,13 +136,20 @@ class Held:
         if not (found and found[-1].is_end):  # it was closed with its end: at least one line is gone, or cut
             damaged.append(b"\n" if not damaged or damaged[-1].endswith(b"\n") else damaged.pop() + b"\n")
         self._put_aside(damaged)
+        self._renumber(zlib.crc32(b"\n".join([b"%d" % self._offset, *damaged])))
+        return found or [frames.Frame(frames.end(self._index), self._head, self._offset)]
+
+    def _renumber(self, damage: int) -> None:
+        """Forget what is known by numbers that records beyond the damage had before, unless that was done for it.
+
+        What was acknowledged ahead of it, or sent, is sent anew then, once, rather than mistaken for another record.
+        """
+        if self.progress.damage == damage:
+            return
+        known = (1 << (self._index - self.progress.index)) - 1
         if self.bodies is not None:
             self.bodies.drop_from(self._index)
-        # The damage may have changed how records beyond it are numbered: what was acknowledged ahead by an
-        # earlier process, or sent by it, is sent anew rather than mistaken for another record.
-        known = (1 << (self._index - self.progress.index)) - 1
-        self.progress = self.progress._replace(ahead=self.progress.ahead & known)
-        return found or [frames.Frame(frames.end(self._index), self._head, self._offset)]
+        self.progress = self.progress._replace(ahead=self.progress.ahead & known, damage=damage)
 
     def acknowledge(self, indexes: Sequence[int]) -> None:
         """Say that these records are accepted, and keep that; one that is already is no trouble.
@@ -168,7 +176,7 @@ class Held:
         for each in range(index, index + passed):
             offset, head = self._marks.pop(each)
         index, ahead = index + passed, ahead >> passed
-        return Progress(at.turn, offset, index, head, ahead, at.done)
+        return Progress(at.turn, offset, index, head, ahead, at.done, at.damage)
 
     def _keep(self, progress: Progress) -> None:
         self.progress = progress  # also when it cannot be written: this process goes on from here
@@ -186,10 +194,14 @@ class Held:
         return self.progress.index == self._index
 
     @property
+    def records(self) -> int:
+        """Return how many records the segment holds, as far as it is written."""
+        return self._index if self.ended else max(self._count(), self._index)
+
+    @property
     def pending(self) -> int:
         """Return how many records are not acknowledged, handed out or not."""
-        records = self._index if self.ended else max(self._count(), self._index)
-        return records - self.progress.index - self.progress.ahead.bit_count()
+        return self.records - self.progress.index - self.progress.ahead.bit_count()
 
     def _count(self) -> int:
         """Return how many records the segment holds, as far as it is written."""

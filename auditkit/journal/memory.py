@@ -10,7 +10,7 @@ from auditkit.encoding import MAX_RECORD, encode
 from auditkit.errors import JournalError, JournalFull
 from auditkit.journal.growth import Growth
 from auditkit.journal.oversize import cut_to_record, tell_cut
-from auditkit.protocols import Record
+from auditkit.protocols import Mark, Record
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -222,6 +222,19 @@ class MemoryFeed:
     def kept_body(self, position: Position) -> Frozen | None:
         """Return what was sent of a record before."""
         return self._bodies.get(position[1])
+
+    def mark(self) -> Mark:
+        """Return what `reached` must be asked to hear of all that is pending now."""
+        return {_SEGMENT: self._journal.end()}
+
+    def reached(self, mark: Mark) -> bool:
+        """Return whether all is acknowledged that was pending at a mark."""
+        return self._closed or self.index >= mark[_SEGMENT]
+
+    def is_renumbered(self, position: Position) -> bool:
+        """Return False: memory is not damaged."""
+        del position
+        return False
 
     def give_way(self, needed: Collection[str]) -> str | None:
         """Do nothing: there is one segment."""

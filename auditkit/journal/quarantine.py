@@ -22,7 +22,8 @@ _LINE_START = re.compile(rb"^[0-9a-f]{64} ", re.MULTILINE)
 def quarantine(path: Path, damaged: Sequence[bytes], reporter: Reporter) -> None:
     """Keep what does not verify beside its segment, durably, and count the records that it may have held.
 
-    Every lane that reads the segment meets the same damage: what is kept already is not counted again.
+    Every lane that reads the segment meets the same damage: what is kept already is not counted again. (Damage that
+    a lane stood in the middle of is, when another one meets all of it.)
 
     Args:
         path: The segment.
@@ -61,4 +62,5 @@ def quarantine(path: Path, damaged: Sequence[bytes], reporter: Reporter) -> None
 
 def _lines(damaged: bytes) -> int:
     """Return how many whole lines damaged bytes held, as far as that can be seen; a torn one is none."""
-    return max(len(_LINE_START.findall(damaged)), 1) if b"\n" in damaged else 0
+    ends = damaged.count(b"\n")
+    return max(len(_LINE_START.findall(damaged)), ends) if ends else 0

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from auditkit.clock import Clock
     from auditkit.delivery import LaneStats
-    from auditkit.protocols import Transport
+    from auditkit.protocols import Mark, Transport
     from auditkit.trail.works import Works
 
 SCAN_INTERVAL = 0.2  # seconds between looks at what others write: they tell nobody
@@ -41,7 +41,7 @@ class Delivery:
         reporter: Where the lanes tell of trouble.
     """
 
-    def __init__(self, works: Works, directory: Path, marks: Sequence[int], clock: Clock, reporter: Reporter) -> None:
+    def __init__(self, works: Works, directory: Path, marks: Sequence[Mark], clock: Clock, reporter: Reporter) -> None:
         self._works, self._directory, self._marks, self._clock = works, directory, marks, clock
         self._reporter = reporter
 

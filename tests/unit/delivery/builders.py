@@ -9,7 +9,7 @@ from auditkit.delivery.dispatcher import Dispatcher
 from auditkit.delivery.lane import Lane
 from auditkit.encoding import draft_of
 from auditkit.journal import MemoryJournal
-from auditkit.protocols import Record
+from auditkit.protocols import Mark, Record
 from auditkit.reporting import Reporter
 from auditkit.testing import DrivenClock, ScriptedTransport
 from tests.unit.transports.examples import an_event
@@ -72,6 +72,16 @@ class BrokenFeed:
 
     def kept_body(self, position: Position) -> Frozen | None:
         return self._feed.kept_body(position)
+
+    def mark(self) -> Mark:
+        self._check("pending")
+        return self._feed.mark()
+
+    def reached(self, mark: Mark) -> bool:
+        return self._feed.reached(mark)
+
+    def is_renumbered(self, position: Position) -> bool:
+        return self._feed.is_renumbered(position)
 
     def give_way(self, needed: Collection[str]) -> str | None:
         return self._feed.give_way(needed)

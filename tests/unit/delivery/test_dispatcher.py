@@ -187,6 +187,32 @@ def test_many_segments_of_failing_events_hold_nobody_back(tmp_path: Path) -> Non
     assert len(good) + HELD_AT_ONCE + 3 == len(transport.events) == len({event.id for event in transport.events})
 
 
+def test_failing_events_of_many_segments_are_given_up_too(tmp_path: Path) -> None:
+    """More segments than a lane holds, each with an event that only fails itself: all become dead letters in the end."""
+    audit = tmp_path / "audit"
+    journal = open_journal(audit)
+    bad: set[str] = set()
+    for _ in range(HELD_AT_ONCE + 3):
+        bad.update(write(journal, 1))
+        journal.rest()
+
+    def judge(events: Sequence[Event]) -> None:
+        if bad & set(ids(events)):
+            raise TemporaryFailure("500")
+
+    clock, transport = DrivenClock(), ScriptedTransport(otherwise=judge)
+    feed = open_journal(audit).feed("scripted", durable=True)
+    dispatcher = Dispatcher(transport, feed, clock=clock, reporter=Reporter(clock))
+    while clock.monotonic() < 3 * GIVE_UP:
+        if clock.monotonic() % 1500 == 0:
+            write(journal, 1)
+            journal.rest()
+        run(dispatcher)
+        clock.advance(LONGEST_WAIT)
+
+    assert len(bad) == dispatcher.stats().dead_letters
+
+
 def test_known_events_are_not_sent_again_in_an_outage(tmp_path: Path) -> None:
     """What only has to be acknowledged is, while nothing is accepted and segments make room for others."""
     audit = tmp_path / "audit"

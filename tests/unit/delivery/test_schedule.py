@@ -180,23 +180,6 @@ def test_poison_holds_nobody_back(poison: set[int], concurrency: int, chance: fl
     assert set(range(200)) - poison == accepted
 
 
-def test_mark_is_passed_by_what_was_taken_before_it() -> None:
-    """Who waits for what there is now does not wait for what comes after it, however often it fails."""
-    schedule = Schedule()
-    early, late = sent(schedule, 0.0, lambda: records(2)), sent(schedule, 0.0, lambda: records(3, 2))
-
-    assert (5, 5) == (schedule.taken, schedule.outstanding)
-    schedule.ended(late)
-    assert [False, False] == [schedule.passed(2), schedule.passed(5)]
-    failed(schedule, early, 0.0)
-    assert not schedule.passed(2)
-    again = sent(schedule, 1.0)
-    schedule.ended(again)
-    assert [True, True, False] == [schedule.passed(2), schedule.passed(5), schedule.passed(6)]
-    schedule.halve(Batch(records(2), number=5), 1.0)
-    assert [True, False] == [schedule.passed(5), schedule.passed(6)]
-
-
 @pytest.mark.parametrize(
     "moments, expected",
     [
@@ -237,16 +220,19 @@ def test_large_events_fill_the_hand_sooner() -> None:
     assert (4, True, False) == (taken, again is not None, schedule.is_full)
 
 
-def test_given_back_events_are_forgotten_until_they_come_again() -> None:
-    """Of a segment that is let go of nothing waits any more, and a mark from before is passed only by the end of all."""
+def test_given_back_events_come_again_as_they_were() -> None:
+    """Of a segment that is let go of nothing waits any more; how its events failed is known when they are taken again."""
     schedule = Schedule()
     one, other = Record(("a", 0), EVENT), Record(("b", 0), EVENT)
-    failed(schedule, sent(schedule, 0.0, lambda: [one, other]), 0.0)
-    failed(schedule, sent(schedule, 10.0, lambda: [Record(("a", 1), EVENT)]), 10.0)
-    schedule.give_back("a", [3])
-    left = sent(schedule, 30.0)
-
-    assert ([other], 1, 0) == (left.records, schedule.taken, left.number)
+    batch = sent(schedule, 0.0, lambda: [one, other])
+    failed(schedule, batch, 0.0)
+    schedule.accepted(100.0)
+    failed(schedule, sent(schedule, 300.0), 300.0)
+    schedule.give_back("a")
+    left, again = sent(schedule, 600.0), None
     schedule.ended(left)
-    schedule.taken = 5
-    assert [False, True] == [schedule.passed(mark) for mark in (3, 4)]
+    schedule.accepted(600.0)
+    again = sent(schedule, 600.0, lambda: [one])
+
+    assert ([other], [one]) == (left.records, again.records)
+    assert (2, 300.0, 300.0) == (again.failures, again.failing_for, again.failed_at)

@@ -225,6 +225,25 @@ def test_damage_never_makes_a_kept_body_another_records(audit: Path, reporter: R
         assert all(body is None or body.body == event_id for event_id, body in found)
 
 
+def test_what_is_acknowledged_behind_damage_is_sent_again_once(audit: Path, reporter: Reporter) -> None:
+    """Damage makes records that an earlier process had acknowledged come again, in the next process and in no other."""
+    written, path = closed_segment(audit)
+    starts = [at + 1 for at, byte in enumerate(path.read_bytes()) if byte == ord("\n")]
+    sent = []
+    for number in range(4):
+        feed = open_journal(audit, reporter=reporter).feed("lane", durable=True)
+        feed.scan()
+        stuck, *others = take_all(feed)
+        feed.acknowledge([record.position for record in others])
+        told = {feed.passed(record.position) for record in (stuck, *others)}
+        feed.close()
+        sent.append((ids(others), told))
+        if number == 0:
+            flip(path, starts[1] + 90)
+
+    assert [(written[1:], {False, True}), (written[2:], {None}), ([], {None}), ([], {None})] == sent
+
+
 def test_damage_that_another_process_is_about_to_keep_is_not_waited_for(audit: Path, reporter: Reporter) -> None:
     """A process that was stopped in the middle of keeping damage holds nobody up."""
     written, path = closed_segment(audit)

@@ -21,6 +21,7 @@ progresses = st.builds(
     index=st.integers(0, 2**40),
     head=st.binary(min_size=32, max_size=32).map(lambda data: data.hex().encode()),
     ahead=st.integers(0, 2**WINDOW - 1),
+    damage=st.integers(0, 2**32 - 1),
     done=st.booleans(),
 )
 

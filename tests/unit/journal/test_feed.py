@@ -75,6 +75,43 @@ def test_backlog_is_held_a_few_segments_at_a_time(audit: Path) -> None:
     assert ([], [], 0) == (segments(audit), descriptors_in(audit), feed.pending())
 
 
+def test_mark_waits_for_what_was_there_and_not_for_what_comes(audit: Path) -> None:
+    """Records that come to an old segment do not stand for those of a younger one, nor are they waited for."""
+    journal, other = open_journal(audit), open_journal(audit)
+    feed = journal.feed("lane", durable=True)
+    write(journal, 3)
+    write(other, 2)
+    other.rest()
+    feed.scan()
+    mark = feed.mark()
+    write(journal, 5)
+    told = []
+    for _ in range(10):
+        told.append(feed.reached(mark))
+        feed.acknowledge([record.position for record in feed.take(1)])
+
+    assert ([False] * 10, True, 0) == (told, feed.reached(mark), feed.pending())
+    mark = feed.mark()
+    write(journal, 1)
+    assert (True, 1) == (feed.reached(mark), feed.pending())
+
+
+def test_mark_waits_for_what_waits_for_a_place(audit: Path) -> None:
+    """Segments that are not open yet are waited for too, and those that another process delivers are not."""
+    many_segments(audit, HELD_AT_ONCE + 2)
+    feed, other = scanned(audit), open_journal(audit).feed("lane", durable=True)
+    mark = feed.mark()
+    for _ in range(HELD_AT_ONCE):
+        feed.acknowledge([record.position for record in feed.take(1)])
+    before = feed.reached(mark)
+    feed.take(1)
+    other.scan()
+
+    assert (False, False) == (before, feed.reached(mark))
+    feed.close()
+    assert 2 == len(deliver_all(scanned(audit)))
+
+
 def test_more_living_writers_than_a_lane_holds_are_all_followed(audit: Path) -> None:
     """A sidecar delivers for however many processes, and goes on with each that records again."""
     journals = [open_journal(audit) for _ in range(2 * HELD_AT_ONCE + 5)]
