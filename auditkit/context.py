@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from auditkit import _current
 from auditkit.clock import new_id
 from auditkit.draft import Defaults, Scene
-from auditkit.errors import AuditDefinitionError, InvalidEventError
+from auditkit.errors import NOT_OURS, AuditDefinitionError, InvalidEventError
 from auditkit.event import NO_METADATA, Actor, check_metadata, describe, describe_kind, lacks_id, stated_key, text_id
 from auditkit.forking import forget_in_worker
 from auditkit.frozen import FrozenValue, frozen_value
@@ -297,7 +297,9 @@ def _read(name: str, given: object) -> Any:
     """Return a field's value; what it cannot be is told, and taken for not given. A user without an id is nobody."""
     try:
         return _READ[name](given)
-    except Exception as error:  # noqa: BLE001  (an object's own attributes may raise anything)
+    except NOT_OURS:
+        raise
+    except BaseException as error:  # noqa: BLE001  (an object's own attributes may raise anything)
         if name in _PARTIES and isinstance(error, InvalidEventError) and lacks_id(given):
             return None
         text = str(error) if isinstance(error, InvalidEventError) else describe(given)
@@ -309,7 +311,9 @@ def _read(name: str, given: object) -> Any:
 def _ask(name: str, lazy: Callable[[], object]) -> Any:
     try:
         answer = _party(lazy) if name in _PARTIES else lazy()
-    except Exception as error:  # noqa: BLE001  (the user's code: the event is recorded without it)
+    except NOT_OURS:
+        raise
+    except BaseException as error:  # noqa: BLE001  (a cancelled future's too: it is not this task that is cancelled)
         message = f"the callable given to audit_context as {name} raised; the event goes without"
         _current.reporter.report("context", message, cause=name, error=error)
         return None

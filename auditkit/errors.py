@@ -30,10 +30,13 @@ AuditError
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+# What passes where all else that an application's own code raises is contained: it is not about what was read.
+NOT_OURS: Final = (KeyboardInterrupt, SystemExit, GeneratorExit)
 
 
 class AuditError(Exception):

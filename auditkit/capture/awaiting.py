@@ -6,7 +6,7 @@ import inspect
 from typing import TYPE_CHECKING
 
 from auditkit.capture.declaration import RAISE
-from auditkit.snapshot.fields import NOT_OURS
+from auditkit.errors import NOT_OURS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

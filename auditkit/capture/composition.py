@@ -16,12 +16,11 @@ from auditkit.capture.watching import beside
 from auditkit.clock import new_id
 from auditkit.context import SCOPE
 from auditkit.draft import Draft, Scene
-from auditkit.errors import InvalidEventError
+from auditkit.errors import NOT_OURS, InvalidEventError
 from auditkit.event import Actor, Target, describe_kind, lacks_id, stated_key, text_id
 from auditkit.native import hand_over
 from auditkit.redaction import Redactor
 from auditkit.snapshot import CAPTURE, Unknown, as_snapshot, changes_since, created, deleted, difference, look, snapshot
-from auditkit.snapshot.fields import NOT_OURS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -9,10 +9,9 @@ from auditkit.capture.additions import Additions, Watched
 from auditkit.capture.attribute import identified
 from auditkit.capture.call import CALL, Call
 from auditkit.capture.composition import stated_change
-from auditkit.errors import InvalidEventError
+from auditkit.errors import NOT_OURS, InvalidEventError
 from auditkit.event import Actor, Target, describe_kind
 from auditkit.snapshot import look
-from auditkit.snapshot.fields import NOT_OURS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

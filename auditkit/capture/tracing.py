@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
-from auditkit.snapshot.fields import NOT_OURS
+from auditkit.errors import NOT_OURS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -21,6 +21,7 @@ from types import (
 from typing import TYPE_CHECKING, Any, Final
 
 from auditkit.by_class import ByClass, mro_of, namespace_of
+from auditkit.errors import NOT_OURS
 from auditkit.loaded import loaded_class
 from auditkit.snapshot.proxies import Proxying, proxying_of
 from auditkit.snapshot.scalars import of_text, scalar_of
@@ -85,7 +86,6 @@ class Plan:
 
 OPAQUE: Final = Plan()
 MAX_NAMES: Final = 100  # fields of a snapshot
-NOT_OURS: Final = (KeyboardInterrupt, SystemExit, GeneratorExit)  # they are not about an object
 _DESCRIPTORS: Final = frozenset({GetSetDescriptorType, MemberDescriptorType})
 _PYDANTIC: Final = ("__pydantic_extra__", "__pydantic_private__")  # slots with more fields of a model's instance
 _DEFAULTS: Final = frozenset({str, bool, int, float, type(None)})

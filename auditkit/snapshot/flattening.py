@@ -11,8 +11,9 @@ from json import JSONEncoder
 from json.encoder import encode_basestring_ascii as quote
 from typing import TYPE_CHECKING, Any, Final
 
+from auditkit.errors import NOT_OURS
 from auditkit.event import whole_text
-from auditkit.snapshot.fields import MAX_NAMES, NOT_OURS, OPAQUE, PLANS, Plan
+from auditkit.snapshot.fields import MAX_NAMES, OPAQUE, PLANS, Plan
 from auditkit.snapshot.scalars import INT_LIMIT, bounded_text, marker, type_name
 from auditkit.snapshot.unknown import REST, UNKNOWN, Snapshot, Unknown, Veiled
 

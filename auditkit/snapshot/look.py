@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from auditkit.errors import NOT_OURS
 from auditkit.native import hand_over
 from auditkit.snapshot.difference import difference, keys_of
-from auditkit.snapshot.fields import MAX_NAMES, NOT_OURS, PLANS, HeldColumns, SlotColumns
+from auditkit.snapshot.fields import MAX_NAMES, PLANS, HeldColumns, SlotColumns
 from auditkit.snapshot.flattening import SMALL, public_names, snapshot
 from auditkit.snapshot.scalars import INT_LIMIT
 from auditkit.snapshot.unknown import REST, UNKNOWN

@@ -750,7 +750,33 @@ def test_lazy_field_that_raises_is_contained(caplog: pytest.LogCaptureFixture) -
     assert "canary4711" not in caplog.text
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+class Odd(BaseException):
+    """Be what no handler of `Exception` sees."""
+
+
+@pytest.mark.parametrize("error", [asyncio.CancelledError, Odd])
+@pytest.mark.parametrize("reads", [False, True], ids=["asked", "read"])
+def test_lazy_field_that_raises_beside_exception_is_contained(error: type[BaseException], *, reads: bool) -> None:
+    """What a callable, or reading its answer, raises beside `Exception` costs that field alone."""
+
+    class Raising:
+        @property
+        def pk(self) -> str:
+            raise error
+
+    def broken() -> object:
+        if reads:
+            return Raising()
+        raise error
+
+    with audit_context(actor=broken, group="acme"):
+        seen = scene()
+
+    assert ("nobody", "acme") == (seen.actor_id, seen.group)
+    assert 1 == counted("context")
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, GeneratorExit])
 def test_lazy_field_does_not_hold_an_interrupt(error: type[BaseException]) -> None:
     """An interrupt or exit that falls into a callable goes through."""
 

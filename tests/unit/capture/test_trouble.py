@@ -496,3 +496,19 @@ def test_stated_default_is_told_of_no_more() -> None:
 
     assert [("acme", "cron", "here")] * 2 == [(each.group, each.actor_id, each.location) for each in memory.events]
     assert {"missing": 2} == stats().troubles
+
+
+async def test_cancelled_future_of_the_actor_breaks_no_call(memory: MemoryTransport) -> None:
+    """A future's cancellation, met where the actor is asked for, is none of the task: it goes on, and is recorded."""
+    actor = asyncio.get_running_loop().create_future()
+    actor.cancel()
+
+    @audited("tweet.read", "R")
+    async def read() -> str:
+        return "read"
+
+    with audit_context(actor=actor.result):
+        assert "read" == await read()
+
+    assert "anonymous" == only(memory).actor_id
+    assert {"context": 1} == troubles()
