@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
 
 from auditkit import _current
 from auditkit.capture.call import CALL, under_way
@@ -49,6 +49,9 @@ class auditing:  # noqa: N801  (used like a function)
         trail: Where to record; the process-wide trail by default.
 
     Thread-safety: one object may be entered again, and from many threads and tasks; each entry is an event of its own.
+    One that is left in another context than it was entered in, as happens with a generator dependency that runs in a
+    thread pool, is known only while no other entry of the object is under way: else it is told as ``not_recorded``, and
+    no event is made of it. Where that may be, give each block an ``auditing(...)`` of its own.
 
     Raises:
         RecordingFailed: On entering or leaving, where ``on_audit_error="raise"`` asks for it. What is wrong with
@@ -97,6 +100,7 @@ class auditing:  # noqa: N801  (used like a function)
         self._given = trail if is_trail(trail) else None  # what is none is told where there is one
         # Each call that was begun here and has not ended, the latest last; where nothing is recorded, nobody's.
         self._entered: dict[object, tuple[Site, Call] | None] = {}
+        self._strays: list[None] = []  # one for each that was left, nobody knows which; no number: threads share it
 
     def __call__(self, _: object) -> NoReturn:
         """Refuse to decorate."""
@@ -104,16 +108,19 @@ class auditing:  # noqa: N801  (used like a function)
 
     def __enter__(self) -> Entry:
         """Begin, and return the entry."""
-        trail, scope = _current.chosen(self._given), current_scope()
-        suppressed = not trail.enabled or (scope is not None and scope.suppressing)
-        site = None if suppressed else self._declared(trail)
-        if site is None:
+        trail = self._recorder()
+        if trail is None or (site := self._declared(trail)) is None:
             self._entered[object()] = None
             return Entry(None)
-        call = site.begin(trail, scope, (), {})
+        call = site.begin(trail, current_scope(), (), {})
         self._entered[call] = site, call
         CALL.set(call)
         return Entry(call)
+
+    def _recorder(self) -> Recorder | None:
+        """Return who records what is done here; None where nothing is recorded."""
+        trail, scope = _current.chosen(self._given), current_scope()
+        return None if not trail.enabled or (scope is not None and scope.suppressing) else trail
 
     def _declared(self, trail: Recorder) -> Site | None:
         stated = self._stated
@@ -149,7 +156,7 @@ class auditing:  # noqa: N801  (used like a function)
 
     def _left(self, error: BaseException | None) -> tuple[Site, Call] | None:
         """Record the block; return of what the device is to be waited for, if it is."""
-        left = self._latest()
+        left = self._latest(error)
         if left is None:
             return None
         site, call = left
@@ -172,13 +179,43 @@ class auditing:  # noqa: N801  (used like a function)
         unfinished = CANCELLED if is_cancellation(error) else ""
         return site.raised(call, error, unfinished=ABANDONED if isinstance(error, GeneratorExit) else unfinished)
 
-    def _latest(self) -> tuple[Site, Call] | None:
+    def _latest(self, error: BaseException | None) -> tuple[Site, Call] | None:
         """Return what is to be left: of threads and tasks that share this object, each its own."""
         for call in _calls_here():
             if call in self._entered:
-                return self._entered.pop(call)
-        # Entered where nothing is recorded, or in another context.
-        return self._entered.popitem()[1] if self._entered else None
+                left = self._entered.pop(call)
+                self._forget_strays()
+                return left
+        return self._stray(error)
+
+    def _stray(self, error: BaseException | None) -> tuple[Site, Call] | None:
+        """Return what was entered where nothing is recorded, or in another context: never what may be another's."""
+        entered = self._entered.copy()
+        recorded = [each for each in entered.values() if each is not None]
+        unrecorded = [key for key, each in entered.items() if each is None]
+        if unrecorded and (not recorded or self._recorder() is None):
+            return self._entered.pop(unrecorded[-1], None)
+        if len(entered) == 1:
+            return self._entered.pop(next(iter(entered)), None)
+        if recorded:
+            self._strays.append(None)
+            self._forget_strays()
+            site, call = recorded[-1]
+            site.lost(call.trail, _STRAY, error=error)
+        return None
+
+    def _forget_strays(self) -> None:
+        """Drop what nobody is going to leave any more."""
+        if self._strays and len(entered := list(self._entered)) <= len(self._strays):
+            for key in entered:
+                self._entered.pop(key, None)
+            del self._strays[: len(entered)]
+
+
+_STRAY: Final = (
+    "its event could not be recorded: the block was left in another context than it was entered in, and more of the "
+    "same object are under way; give each block an auditing(...) of its own"
+)
 
 
 def _calls_here() -> Iterator[Call]:

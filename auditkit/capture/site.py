@@ -256,8 +256,31 @@ class Site(_Fields):
             self._unsettled(trail, trouble, result, error)
 
     def _unsettled(self, trail: Recorder, trouble: Exception, result: Any, error: BaseException | None) -> None:
-        action = self.declared.action
         text = f"its event could not be brought to the device{_reason(trouble)}"
+        self.lost(trail, text, result, error=error, trouble=trouble)
+
+    def lost(
+        self,
+        trail: Recorder,
+        text: str,
+        result: Any = None,
+        *,
+        error: BaseException | None = None,
+        trouble: Exception | None = None,
+    ) -> None:
+        """Tell that what has run has no record, or none that lasts.
+
+        Args:
+            trail: Where it should have been.
+            text: What is wrong with its event.
+            result: What was returned.
+            error: What was raised instead.
+            trouble: What went wrong.
+
+        Raises:
+            RecordingFailed: It had returned, and that was asked to be raised.
+        """
+        action = self.declared.action
         trail.trouble("not_recorded", f"{action}: {text}", cause=action, error=trouble)
         if not self._raises(trail):
             return

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from auditkit import AuditDefinitionError, RecordingFailed, audit_context, audited, auditing, current_entry, record, ref
+from auditkit.context import suppressed
 from tests.unit.capture.builders import Refused, Tweet, only, troubles
 
 if TYPE_CHECKING:
@@ -269,6 +270,79 @@ def test_block_left_in_another_context_is_recorded(memory: MemoryTransport) -> N
     contextvars.copy_context().run(next, generator, None)
 
     assert {"said": True} == only(memory).metadata
+
+
+def entered_by(actor: str, block: auditing) -> contextvars.Context:
+    """Return the context in which somebody has entered a block."""
+    here = contextvars.copy_context()
+
+    def enter() -> None:
+        audit_context(actor=actor).__enter__()
+        block.__enter__()
+
+    here.run(enter)
+    return here
+
+
+def test_shared_block_left_in_another_context_ends_no_other_s(
+    memory: MemoryTransport, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of several entries of one object none is taken for the one that is left elsewhere: that is told, with a remedy."""
+    block = auditing("pay.out", "C", on_error="pay.failed")
+    entered_by("ada", block)
+    bob = entered_by("bob", block)
+    block.__exit__(None, None, None)
+
+    assert [] == memory.events
+    assert {"not_recorded": 1} == troubles()
+    assert "pay.out: its event could not be recorded" in caplog.text
+    assert "give each block an auditing(...) of its own" in caplog.text
+
+    error = ValueError()
+    bob.run(block.__exit__, ValueError, error, None)
+    assert ("bob", "pay.failed") == (only(memory).actor_id, only(memory).action)
+
+
+@pytest.mark.parametrize("elsewhere", [1, 2], ids=["one elsewhere", "all elsewhere"])
+def test_shared_block_is_whole_again_when_all_have_left(memory: MemoryTransport, elsewhere: int) -> None:
+    """What nobody leaves any more stands in nobody's way: the next one that is left elsewhere is alone, and recorded."""
+    block = auditing("pay.out", "C")
+    contexts = [entered_by(actor, block) for actor in ("ada", "bob")]
+    for _ in range(elsewhere):
+        block.__exit__(None, None, None)
+    for context in contexts[elsewhere:]:
+        context.run(block.__exit__, None, None, None)
+    entered_by("eve", block)
+    block.__exit__(None, None, None)
+
+    assert [*["ada", "bob"][elsewhere:], "eve"] == [event.actor_id for event in memory.events]
+    assert {"not_recorded": elsewhere} == troubles()
+
+
+def test_shared_block_left_where_nothing_is_recorded_ends_no_other_s(memory: MemoryTransport) -> None:
+    """Who enters and leaves an object where nothing is audited leaves an entry of another's alone."""
+    block = auditing("pay.out", "C")
+    ada = entered_by("ada", block)
+    with suppressed(), block:
+        pass
+    ada.run(block.__exit__, None, None, None)
+
+    assert "ada" == only(memory).actor_id
+    assert {} == troubles()
+
+
+def test_shared_block_left_in_another_context_raises_where_that_is_asked(memory: MemoryTransport) -> None:
+    """With ``on_audit_error="raise"`` the block whose entry is not known raises, or notes it on what it raised."""
+    block = auditing("pay.out", "C", on_audit_error="raise")
+    for actor in ("ada", "bob", "eve"):
+        entered_by(actor, block)
+    error = ValueError()
+    block.__exit__(ValueError, error, None)
+
+    with pytest.raises(RecordingFailed, match=r"of its own"):
+        block.__exit__(None, None, None)
+
+    assert "of its own" in error.__notes__[0]
 
 
 def test_blocks_may_be_left_in_any_order(memory: MemoryTransport) -> None:
