@@ -619,11 +619,12 @@ _RESUMED: Final[dict[type, tuple[Callable[[Any], bool], Callable[..., Any]]]] = 
 
 def _ended_in(scope: Scope, function: Callable[..., Any], result: Any) -> Any:
     """Return what a function gave, or what runs that inside of a scope where it has done nothing yet."""
+    if not is_unused(result):
+        return result
     kind = type(result)
     if kind is CoroutineType:
         return _finished_in(scope, result)
-    is_hidden = (kind is GeneratorType and is_unused(result)) or kind is AsyncGeneratorType
-    if not is_hidden or not is_kind(_RESUMED[kind][0], inspect.unwrap(function)):
+    if not is_kind(_RESUMED[kind][0], inspect.unwrap(function)):
         return result
     return functools.wraps(function)(_RESUMED[kind][1](lambda: result, lambda: scope))()
 

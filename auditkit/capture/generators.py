@@ -155,7 +155,7 @@ def _hidden(site: Site, call: Call, generator: GeneratorType[Any, Any, Any]) -> 
 
 def _hidden_async(site: Site, call: Call, generator: AsyncGeneratorType[Any, Any]) -> AnyGenerator | None:
     """Return the same of an async generator."""
-    if not is_kind(inspect.isasyncgenfunction, inspect.unwrap(site.wrapped)):
+    if not is_unused(generator) or not is_kind(inspect.isasyncgenfunction, inspect.unwrap(site.wrapped)):
         return None
     call.result = None
     return named_as(generator, _running_async(site, call, generator))

@@ -19,6 +19,7 @@ from auditkit.capture.call import CALL
 from auditkit.capture.composition import CANCELLED
 from auditkit.context import current_scope
 from auditkit.errors import RecordingFailed
+from auditkit.kinds import is_unused
 from auditkit.native import hand_over, in_c
 
 if TYPE_CHECKING:
@@ -170,8 +171,10 @@ def _binds(function: Any) -> bool:
 _NEVER_BOUND: Final = (MethodType, partial) if sys.version_info < (3, 14) else MethodType
 
 
-def _finishing(site: Site, call: Call, coroutine: CoroutineType[Any, Any, Any]) -> Coroutine[Any, Any, Any]:
-    """Return a coroutine in another's place: the call has ended when that has."""
+def _finishing(site: Site, call: Call, coroutine: CoroutineType[Any, Any, Any]) -> Coroutine[Any, Any, Any] | None:
+    """Return a coroutine in another's place: the call has ended when that has. None where it is a value: begun."""
+    if not is_unused(coroutine):
+        return None
 
     async def finish() -> Any:
         token = set_call(call)

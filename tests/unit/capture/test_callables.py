@@ -1142,6 +1142,61 @@ def test_generator_that_was_begun_goes_on_where_it_is(memory: MemoryTransport) -
     assert (5, 7) == (given.send(5), audit_context(actor="ada")(primed(echo))(1).send(7))
 
 
+async def slow(number: int) -> int:
+    await asyncio.sleep(0)
+    return number
+
+
+def slow_values(more: list[int]) -> Callable[[int], AsyncGenerator[int]]:
+    async def values(number: int) -> AsyncGenerator[int]:
+        yield number
+        for each in more:  # of a closure: such a generator's code begins with other instructions
+            yield each
+
+    return values
+
+
+@pytest.mark.parametrize("closed", [False, True], ids=["begun", "closed"])
+async def test_coroutine_that_was_begun_is_a_value(memory: MemoryTransport, *, closed: bool) -> None:
+    """One that a task is at work with, or that has ended, is recorded where it is returned, and given as it is."""
+    task = asyncio.create_task(slow(3))
+    await asyncio.sleep(0)
+    begun: Any = task.get_coro()
+    if closed:
+        await task
+
+    assert begun is read(target="number")(lambda number: begun)(3)
+    assert begun is audit_context(actor="ada")(lambda: begun)()
+    assert "3" == only(memory).target_id
+    assert 3 == await task
+
+
+@pytest.mark.parametrize("closed", [False, True], ids=["begun", "closed"])
+async def test_async_generator_that_was_begun_goes_on_where_it_is(memory: MemoryTransport, *, closed: bool) -> None:
+    """So is an async generator that a decorator below has begun, or that has ended."""
+    values = slow_values([5])
+    begun = values(3)
+    assert 3 == await anext(begun)
+    if closed:
+        await begun.aclose()
+    given = functools.wraps(values)(lambda number: begun)
+
+    assert begun is read(target="number")(given)(3)
+    assert begun is audit_context(actor="ada")(given)(3)
+    assert "3" == only(memory).target_id
+    assert ([] if closed else [5]) == [each async for each in begun]
+
+
+async def test_async_generator_that_was_not_begun_runs_inside(memory: MemoryTransport) -> None:
+    """One that is still to begin is recorded at its end, also where its function is a closure."""
+    values = slow_values([5])
+    given = read(target="number")(functools.wraps(values)(lambda number: values(number)))(3)  # noqa: PLW0108  (it hides)
+    assert [] == memory.events
+
+    assert [3, 5] == [each async for each in given]
+    assert "3" == only(memory).target_id
+
+
 class Unhashable(type):
     """A metaclass whose classes can be compared in their own way, and so not be hashed."""
 
