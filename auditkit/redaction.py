@@ -38,7 +38,7 @@ _WORDS: Final = frozenset({
 })  # fmt: skip
 _WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+")
 _MAX_DECISIONS: Final = 4096  # names remembered
-_NAMING: Final = ("group", "actor_id", "actor_name", "location")  # the texts of a scene
+_NAMING: Final = ("group", "actor_id", "actor_name", "location", "correlation_id")  # the texts of a scene
 
 # No pattern needs an end that a snapshot may have cut off; each runs on to the end of what it found. Repetitions
 # that something must follow are bounded, so that no text takes longer than its length.
@@ -273,15 +273,18 @@ class Redactor:
         """Replace in a scene's texts, before its first event, what has a secret's shape."""
         if not scene.judged:
             for name in _NAMING:
-                setattr(scene, name, self.identity(getattr(scene, name)))
+                text = getattr(scene, name)
+                if text is not None:
+                    setattr(scene, name, self.identity(text))
             scene.judged = True
 
     def draft(self, draft: Draft) -> Draft:
         """Return a draft without what must not be kept; its scene is judged in place."""
         self.judge(draft.scene)
         target_id, target_name = self.target(draft.target_id, draft.target_name)
+        parent_id = None if draft.parent_id is None else self.identity(draft.parent_id)
         metadata = self.apply(dict(draft.metadata))
-        return draft._replace(target_id=target_id, target_name=target_name, metadata=metadata)
+        return draft._replace(target_id=target_id, target_name=target_name, parent_id=parent_id, metadata=metadata)
 
     def _member(self, name: str, value: MetadataValue) -> MetadataValue:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -96,6 +97,27 @@ def test_no_secret_is_in_an_identity(act: Callable[[str], Any], memory: MemoryTr
     for event in memory.events:
         assert {*texts_of(event)} <= {SHOWN, "a"}
         assert SHOWN in texts_of(event)[3:5]
+
+
+@pytest.mark.parametrize("act", [delete, raised, awaited, add, block, state, emit])
+def test_no_secret_is_in_a_correlation_id(act: Callable[[str], Any], memory: MemoryTransport) -> None:
+    """A request's id, which anybody may send in a header, is text like any other."""
+    with audit_context(correlation_id=SECRET):
+        act("a")
+
+    assert memory.events
+    assert {SHOWN} >= {event.correlation_id for event in memory.events} - {None}
+
+
+def test_no_secret_is_in_what_an_event_states_of_others(memory: MemoryTransport) -> None:
+    """An event's correlation id and its parent's id are judged, where it has them."""
+    stated = Event("acme", "hook.update", "U", "n", "a", "n", "t", "here")
+    auditkit.emit(replace(stated, id="one", parent_id=SECRET, correlation_id=SECRET))
+    auditkit.emit(replace(stated, id="two"))
+
+    one, two = memory.events
+    assert (SHOWN, SHOWN) == (one.parent_id, one.correlation_id)
+    assert (None, None) == (two.parent_id, two.correlation_id)
 
 
 @pytest.mark.parametrize("act", [delete, state, block])
