@@ -82,6 +82,23 @@ require(Site *site, Call *call, PyObject *scene)
     return lacks < 0 ? -1 : 0;
 }
 
+/* Whether nothing in a scene's texts looks like a secret. */
+static int
+names_no_secret(State *state, PyObject *scene)
+{
+    PyObject *const names[] = {
+        state->names.group,    state->names.actor_id,       state->names.actor_name,
+        state->names.location, state->names.correlation_id,
+    };
+    int harmless = 1;
+    for (size_t at = 0; harmless > 0 && at < sizeof(names) / sizeof(*names); at++) {
+        PyObject *text = PyObject_GetAttr(scene, names[at]);
+        harmless = text == NULL ? -1 : text == Py_None || is_harmless(text);
+        Py_XDECREF(text);
+    }
+    return harmless;
+}
+
 /* Have what looks like a secret replaced in a scene's texts, once: `Redactor.judge`. */
 static int
 judge(State *state, Call *call, PyObject *scene)
@@ -91,10 +108,19 @@ judge(State *state, Call *call, PyObject *scene)
         return judged < 0 ? -1 : 0;
     }
     PyObject *rules = OF_TRAIL(state, call->trail, redactor), *done = NULL;
-    if (rules != NULL) {
-        done = PyObject_CallMethodOneArg(rules, state->names.judge, scene);
-        Py_DECREF(rules);
+    if (rules == NULL) {
+        return -1;
     }
+    int is_ours = Py_TYPE(rules) == (PyTypeObject *)state->used.redactor_class;
+    int harmless = is_ours ? names_no_secret(state, scene) : 0;
+    if (harmless > 0) {
+        Py_DECREF(rules);
+        return PyObject_SetAttr(scene, state->names.judged, Py_True);
+    }
+    if (harmless == 0) {
+        done = PyObject_CallMethodOneArg(rules, state->names.judge, scene);
+    }
+    Py_DECREF(rules);
     Py_XDECREF(done);
     return done == NULL ? -1 : 0;
 }

@@ -35,7 +35,8 @@
             each(scene) each(syncs_each) each(time_ns) each(trace_ids) each(trail)                                     \
                 each(write) /* of a scope, its stack and its scene */                                                  \
         each(_made) each(on_commit) each(stack) each(suppressing) each(generation) each(encoded) each(metadata)        \
-            each(judged) each(missing) /* of a plan, and of a redactor */                                              \
+            each(judged) each(missing) each(group) each(actor_id) each(actor_name) each(location)                      \
+                each(correlation_id) /* of a plan, and of a redactor */                                                \
         each(columns) each(held) each(names) each(private) each(read) each(_decisions) each(apply)                     \
             each(judge) /* of a site, and of a call */                                                                 \
         each(_could_not) each(_complain) each(_insist) each(_judge) each(_raises) each(_redactor) each(_self_site)     \
