@@ -210,7 +210,7 @@ class Feed(Protocol):
         ...
 
     def mark(self) -> Mark:
-        """Return what `reached` must be asked to hear of all that is pending now."""
+        """Return what `reached` must be asked to hear of all that is pending now. Raises nothing."""
         ...
 
     def reached(self, mark: Mark) -> bool:

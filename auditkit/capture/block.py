@@ -193,10 +193,10 @@ class auditing:  # noqa: N801  (used like a function)
         entered = self._entered.copy()
         recorded = [each for each in entered.values() if each is not None]
         unrecorded = [key for key, each in entered.items() if each is None]
-        if unrecorded and (not recorded or self._recorder() is None):
-            return self._entered.pop(unrecorded[-1], None)
-        if len(entered) == 1:
-            return self._entered.pop(next(iter(entered)), None)
+        if (unrecorded and (not recorded or self._recorder() is None)) or len(entered) == 1:
+            left = self._entered.pop(unrecorded[-1] if unrecorded else next(iter(entered)), None)
+            self._forget_strays()
+            return left
         if recorded:
             self._strays.append(None)
             self._forget_strays()

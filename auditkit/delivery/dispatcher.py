@@ -278,11 +278,7 @@ class Dispatcher:
 
     def mark(self) -> Mark:
         """Return what `passed` must be asked to hear of all that is pending now (state is held)."""
-        try:
-            return self._feed.mark()
-        except OSError as error:
-            self._cannot_read(error)
-            return {}
+        return self._feed.mark()
 
     def passed(self, mark: Mark) -> bool:
         """Return whether all is delivered that was pending at a mark (state is held)."""

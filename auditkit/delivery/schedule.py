@@ -213,7 +213,8 @@ class Schedule:
         """Put a batch's two halves where they are sent next."""
         middle = len(batch.records) // 2
         for half in (batch.records[:middle], batch.records[middle:]):
-            self.queue(replace(batch, records=half), now)
+            past = self._past.pop(half[0].position, None) if len(half) == 1 else None
+            self.queue(replace(past or batch, records=half), now)
 
     def queue(self, batch: Batch, due: float) -> None:
         """Keep a batch to be tried when it is due."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import threading
 from collections import deque
 from contextlib import suppress
@@ -102,6 +103,7 @@ class DiskFeed:
         self._keys, self._reporter, self._clock, self._grace = keys, reporter, clock, grace
         self._held: dict[str, Held] = {}
         self._waiting: deque[str] = deque()  # segments to deliver when those held leave room, oldest first
+        self._unclaimed: list[str] = []  # segments that could not be opened, and wait for the next look
         self._gave_way: dict[str, None] = {}  # segments that were let go of for those behind them, in this order
         self._begun: deque[str] = deque()  # this process's own new segments, not among the waiting yet
         self._opened: deque[Held] = deque()  # the same for a lane that is not durable
@@ -281,10 +283,18 @@ class DiskFeed:
 
     def mark(self) -> Mark:
         """Return what `reached` must be asked to hear of all that is pending now."""
-        records = {name: held.records for name, held in self._held.items()}
-        waiting = [name for name in self._unheld() if name not in records]
-        records.update((name, records_in(self._directory, name, self._records)) for name in waiting)
-        return dict(sorted(records.items()))
+        self._take_begun()
+        return {name: self._records_of(name) for name in sorted({*self._held, *self._unheld()})}
+
+    def _records_of(self, name: str) -> int:
+        """Return how many records a segment holds; more than any does where that cannot be read."""
+        held = self._held.get(name)
+        try:
+            return records_in(self._directory, name, self._records) if held is None else held.records
+        except FileNotFoundError:  # every lane has passed it meanwhile
+            return 0
+        except OSError:
+            return sys.maxsize
 
     def reached(self, mark: Mark) -> bool:
         """Return whether all is acknowledged that was pending at a mark; what is, is not asked about again."""
@@ -308,7 +318,7 @@ class DiskFeed:
         return progress is None or not (progress.done or progress.index >= number)
 
     def _unheld(self) -> list[str]:
-        return [*self._waiting, *self._begun]
+        return [*self._waiting, *self._unclaimed, *self._begun]
 
     def is_renumbered(self, position: Position) -> bool:
         """Return whether damage may have given a place to another record than the one that was written there."""
@@ -316,7 +326,10 @@ class DiskFeed:
         held = self._held.get(name)
         if held is not None and not held.progress.damage:
             return False
-        return (self._directory / f"{name}{CORRUPT}").exists()
+        try:
+            return (self._directory / f"{name}{CORRUPT}").exists()
+        except OSError:
+            return True
 
     def give_way(self, needed: Collection[str]) -> str | None:
         """Let go of a segment, none of the needed, of which others wait for the place; return its name.
@@ -387,6 +400,7 @@ class DiskFeed:
         self._open_since = {name: since for name, since in self._open_since.items() if name in found}
         to_claim = [name for name, path in found.items() if self._is_to_claim(path, now, eager=eager)]
         self._gave_way = {name: None for name in self._gave_way if name in found}
+        self._unclaimed.clear()
         self._waiting = deque(name for name in to_claim if name not in self._gave_way)
         self._waiting.extend(name for name in self._gave_way if name in to_claim)
         self._records = {name: number for name, number in self._records.items() if name in found}
@@ -448,12 +462,14 @@ class DiskFeed:
             discard(path)
             cursor.remove()
 
-    def _contained(self, path: Path, act: Callable[[Path], None]) -> None:
-        """Keep trouble with one file from ending the look at the others."""
+    def _contained(self, path: Path, act: Callable[[Path], None]) -> bool:
+        """Keep trouble with one file from ending the look at the others; return whether there was none."""
         try:
             act(path)
         except OSError as error:
             self._tell("scan_failed", f"{self.lane} cannot look after {path}: {error.strerror}", error, cause=path.name)
+            return False
+        return True
 
     # ------------------------------------------------------------------ claiming and letting go
 
@@ -470,8 +486,8 @@ class DiskFeed:
         self._take_begun()
         while self._waiting and len(self._held) < HELD_AT_ONCE and not self.closed:
             name = self._waiting.popleft()
-            if name not in self._held:
-                self._contained(self._directory / f"{name}{CLOSED}", self._claim)
+            if name not in self._held and not self._contained(self._directory / f"{name}{CLOSED}", self._claim):
+                self._unclaimed.append(name)
 
     def _claim(self, path: Path) -> None:
         name = path.stem
@@ -567,7 +583,9 @@ class DiskFeed:
         """Return how many records of the segments held or waiting here are not acknowledged."""
         held = sum(each.pending for each in (*self._held.values(), *self._opened))
         waiting = [name for name in self._unheld() if name not in self._held]
-        return held + sum(waiting_in(self._root, self.lane, name, self._records) for name in waiting)
+        counted = {name: waiting_in(self._root, self.lane, name, self._records) for name in waiting}
+        # What could not be opened may not be countable either: it is not nothing.
+        return held + sum(counted.values()) + sum(not counted.get(name, 1) for name in self._unclaimed)
 
     def unreadable(self) -> bool:
         """Return whether there are segments that this process cannot read: whatever they hold is not delivered."""

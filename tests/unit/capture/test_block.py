@@ -331,6 +331,24 @@ def test_shared_block_left_where_nothing_is_recorded_ends_no_other_s(memory: Mem
     assert {} == troubles()
 
 
+def test_shared_block_is_whole_again_behind_one_that_records_nothing(memory: MemoryTransport) -> None:
+    """Who left an object where nothing is audited, the last of all, stands in nobody's way either."""
+    block = auditing("pay.out", "C")
+    silent = contextvars.copy_context()
+    silence = suppressed()
+    silent.run(silence.__enter__)
+    silent.run(block.__enter__)
+    entered_by("ada", block)
+    block.__exit__(None, None, None)
+    silent.run(block.__exit__, None, None, None)
+    silent.run(silence.__exit__, None, None, None)
+    entered_by("eve", block)
+    block.__exit__(None, None, None)
+
+    assert "eve" == only(memory).actor_id
+    assert {"not_recorded": 1} == troubles()
+
+
 def test_shared_block_left_in_another_context_raises_where_that_is_asked(memory: MemoryTransport) -> None:
     """With ``on_audit_error="raise"`` the block whose entry is not known raises, or notes it on what it raised."""
     block = auditing("pay.out", "C", on_audit_error="raise")

@@ -236,3 +236,18 @@ def test_given_back_events_come_again_as_they_were() -> None:
 
     assert ([other], [one]) == (left.records, again.records)
     assert (2, 300.0, 300.0) == (again.failures, again.failing_for, again.failed_at)
+
+
+def test_half_of_one_event_is_what_was_known_of_it() -> None:
+    """An event that was given back and came again among others has failed as often as it did alone."""
+    schedule = Schedule()
+    one, other = Record(("a", 0), EVENT), Record(("b", 0), EVENT)
+    failed(schedule, sent(schedule, 0.0, lambda: [one]), 0.0)
+    schedule.give_back("a")
+    schedule.accepted(5.0)
+    together = sent(schedule, 10.0, lambda: [one, other])
+    schedule.ended(together)
+    schedule.halve(together, 10.0)
+    first, second = sent(schedule, 10.0), sent(schedule, 10.0)
+
+    assert ([one], 1, [other], 0) == (first.records, first.failures, second.records, second.failures)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import sys
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +14,7 @@ import pytest
 
 from auditkit import files
 from auditkit.errors import JournalUnavailable
+from auditkit.journal.backlog import records_in
 from auditkit.journal.cursor import Cursor
 from auditkit.journal.feed import HELD_AT_ONCE, DiskFeed
 from auditkit.journal.frames import Keys
@@ -94,6 +97,38 @@ def test_mark_waits_for_what_was_there_and_not_for_what_comes(audit: Path) -> No
     mark = feed.mark()
     write(journal, 1)
     assert (True, 1) == (feed.reached(mark), feed.pending())
+
+
+def test_mark_of_a_lane_that_is_not_durable_waits_for_what_was_just_begun(audit: Path) -> None:
+    """A segment that nobody has looked at yet is waited for."""
+    journal = open_journal(audit)
+    feed = journal.feed("console", durable=False)
+    write(journal, 3)
+    mark = feed.mark()
+
+    assert (False, 3) == (feed.reached(mark), len(deliver_all(feed)))
+    assert feed.reached(mark)
+
+
+def test_mark_skips_what_is_gone_and_waits_for_what_cannot_be_read(
+    audit: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One segment that goes, or cannot be counted, while a mark is made takes none of the others out of it."""
+    many_segments(audit, HELD_AT_ONCE + 3)
+    feed = scanned(audit)
+    gone, unread, sound = feed._waiting
+    (audit / "journal" / f"{gone}.closed").unlink()
+
+    def counted(directory: Path, name: str, known: dict[str, int]) -> int:
+        if name == unread:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return records_in(directory, name, known)
+
+    monkeypatch.setattr("auditkit.journal.feed.records_in", counted)
+    mark = feed.mark()
+
+    assert (0, sys.maxsize, 1, HELD_AT_ONCE + 3) == (mark[gone], mark[unread], mark[sound], len(mark))
+    assert not feed.reached(mark)
 
 
 def test_mark_waits_for_what_waits_for_a_place(audit: Path) -> None:
@@ -345,6 +380,7 @@ def test_trouble_with_one_segment_does_not_stop_the_others(audit: Path, reporter
     assert [written[0], written[2]] == deliver_all(feed)
     assert {"scan_failed": 1} == reporter.counts()
     assert [f"{middle}.closed"] == segments(audit)
+    assert (False, 1) == (feed.reached(feed.mark()), feed.pending())
 
 
 # ---------------------------------------------------------------------- dead letters
