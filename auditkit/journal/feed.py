@@ -298,7 +298,8 @@ class DiskFeed:
 
     def reached(self, mark: Mark) -> bool:
         """Return whether all is acknowledged that was pending at a mark; what is, is not asked about again."""
-        for name, number in [*mark.items()]:
+        while mark:
+            name, number = next(iter(mark.items()))
             if self._lacks(name, number):
                 return False
             del mark[name]
@@ -398,7 +399,7 @@ class DiskFeed:
         found = {path.stem: path for path in files.listing(self._directory) if path.suffix in {OPEN, CLOSED}}
         now = self._clock.monotonic()
         self._open_since = {name: since for name, since in self._open_since.items() if name in found}
-        to_claim = [name for name, path in found.items() if self._is_to_claim(path, now, eager=eager)]
+        to_claim = {name: None for name, path in found.items() if self._is_to_claim(path, now, eager=eager)}
         self._gave_way = {name: None for name in self._gave_way if name in found}
         self._unclaimed.clear()
         self._waiting = deque(name for name in to_claim if name not in self._gave_way)
