@@ -178,7 +178,7 @@ class AuditTrail(_Fields):
         """Record a complete event; delivery goes on in the background.
 
         Its metadata is redacted by the trail's rules, and so is what looks like a secret in the ids and names of actor
-        and target, in the group and the location; all else stays as it is.
+        and target, in the group, the location, the correlation id and the parent id; all else stays as it is.
 
         Returns:
             A receipt, for those who want to wait until it is delivered.
