@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from auditkit.event import Event
+    from auditkit.journal import DiskJournal
 
 
 def test_dispatcher_delivers_in_order() -> None:
@@ -156,22 +158,29 @@ def test_outage_gives_up_nothing() -> None:
     assert ([], 9) == (bench.feed.dead, len(bench.transport.events))
 
 
+def segments_of_one(journal: DiskJournal, number: int) -> set[str]:
+    """Record events, each in a segment of its own; return their ids."""
+    written: set[str] = set()
+    for _ in range(number):
+        written.update(write(journal, 1))
+        journal.rest()
+    return written
+
+
+def refuse(bad: set[str], events: Sequence[Event]) -> None:
+    """Fail for these events as a server does that is in trouble."""
+    if bad & set(ids(events)):
+        raise TemporaryFailure("500")
+
+
 def test_many_segments_of_failing_events_hold_nobody_back(tmp_path: Path) -> None:
     """More segments than a lane holds, each with an event that only fails itself: what comes after them has its turn."""
     audit = tmp_path / "audit"
     journal = open_journal(audit)
-    bad: set[str] = set()
-    for _ in range(HELD_AT_ONCE + 3):
-        bad.update(write(journal, 1))
-        journal.rest()
+    bad = segments_of_one(journal, HELD_AT_ONCE + 3)
     good = write(journal, 50)
     journal.rest()
-
-    def judge(events: Sequence[Event]) -> None:
-        if bad & set(ids(events)):
-            raise TemporaryFailure("500")
-
-    clock, transport = DrivenClock(), ScriptedTransport(otherwise=judge)
+    clock, transport = DrivenClock(), ScriptedTransport(otherwise=partial(refuse, bad))
     feed = open_journal(audit).feed("scripted", durable=True)
     dispatcher = Dispatcher(transport, feed, clock=clock, reporter=Reporter(clock))
     for _ in range(3 * HELD_AT_ONCE):
@@ -191,16 +200,8 @@ def test_failing_events_of_many_segments_are_given_up_too(tmp_path: Path) -> Non
     """More segments than a lane holds, each with an event that only fails itself: all become dead letters in the end."""
     audit = tmp_path / "audit"
     journal = open_journal(audit)
-    bad: set[str] = set()
-    for _ in range(HELD_AT_ONCE + 3):
-        bad.update(write(journal, 1))
-        journal.rest()
-
-    def judge(events: Sequence[Event]) -> None:
-        if bad & set(ids(events)):
-            raise TemporaryFailure("500")
-
-    clock, transport = DrivenClock(), ScriptedTransport(otherwise=judge)
+    bad = segments_of_one(journal, HELD_AT_ONCE + 3)
+    clock, transport = DrivenClock(), ScriptedTransport(otherwise=partial(refuse, bad))
     feed = open_journal(audit).feed("scripted", durable=True)
     dispatcher = Dispatcher(transport, feed, clock=clock, reporter=Reporter(clock))
     while clock.monotonic() < 3 * GIVE_UP:
