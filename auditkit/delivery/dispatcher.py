@@ -126,7 +126,7 @@ class Dispatcher:
             self._read_ahead()
         if not self._ahead and self._give_way():
             self._read_ahead()
-        return [self._ahead.popleft() for _ in range(min(self._max_batch, len(self._ahead)))]
+        return [self._ahead.popleft() for _ in range(self.schedule.alike(self._ahead, self._max_batch))]
 
     def _give_way(self) -> bool:
         """Let other segments have a turn while nothing is accepted: those at hand may fail only themselves."""

@@ -8,12 +8,13 @@ from __future__ import annotations
 import heapq
 import math
 from dataclasses import dataclass, replace
+from itertools import islice, takewhile
 from typing import TYPE_CHECKING
 
 from auditkit.delivery.verdict import LONGEST_COUNTED, Attempt, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from auditkit.protocols import Position, Record
 
@@ -95,7 +96,7 @@ class Schedule:
     # ------------------------------------------------------------------ choosing
 
     def choose(self, now: float, take: Callable[[], Sequence[Record]]) -> Batch | None:
-        """Return what to send now, if anything; ``take`` gives events that were not tried yet."""
+        """Return what to send now, if anything; ``take`` gives events that were not tried yet, or that are `alike`."""
         if now < self.closed_until or (self.blocks and self.in_flight):
             return None
         due = bool(self._retries) and self._retries[0][0] <= now
@@ -104,8 +105,8 @@ class Schedule:
         records = take()
         if not records:
             return self._retry() if due else None
-        past = self._past.pop(records[0].position, None) if self._past and len(records) == 1 else None
-        batch = Batch(records) if past is None else replace(past, records=records)
+        past = [self._past.pop(record.position, None) for record in records] if self._past else [None]
+        batch = Batch(records) if past[0] is None else replace(past[0], records=records)
         self.taken += len(records)
         self._under_way.append(batch)
         return batch
@@ -132,11 +133,18 @@ class Schedule:
             back = [record for record in batch.records if record.position[0] == segment]
             batch.records = [record for record in batch.records if record.position[0] != segment]
             self._holds(batch, 1)
-            self._past.update((record.position, replace(batch, records=())) for record in back)
+            self._past.update(dict.fromkeys((record.position for record in back), replace(batch, records=())))
         self._retries = [each for each in retries if each[2].records]
         heapq.heapify(self._retries)
         for position in list(self._past)[:-_REMEMBERED]:
             del self._past[position]
+
+    def alike(self, records: Collection[Record], most: int) -> int:
+        """Return how many of the first of these may go together: those that failed together before, or none did."""
+        if most == 1 or not self._past:
+            return min(most, len(records))
+        past = [self._past.get(record.position) for record in islice(records, most)]
+        return sum(1 for _ in takewhile(lambda each: each is past[0], past))
 
     @property
     def concluding(self) -> set[str]:
@@ -210,11 +218,10 @@ class Schedule:
         self.queue(batch, now + verdict.wait)
 
     def halve(self, batch: Batch, now: float) -> None:
-        """Put a batch's two halves where they are sent next."""
+        """Put the two halves of a batch that failed now where they are sent next."""
         middle = len(batch.records) // 2
         for half in (batch.records[:middle], batch.records[middle:]):
-            past = self._past.pop(half[0].position, None) if len(half) == 1 else None
-            self.queue(replace(past or batch, records=half), now)
+            self.queue(replace(batch, records=half, failed_at=now), now)
 
     def queue(self, batch: Batch, due: float) -> None:
         """Keep a batch to be tried when it is due."""

@@ -85,7 +85,8 @@ def judge(attempt: Attempt) -> Verdict:
     reason = reason_of(error)
     if isinstance(error, Rejected):
         return Verdict(action=_apart(attempt), reason=reason)
-    if attempt.failing_for >= GIVE_UP:
+    alone = attempt.accepted_ago < attempt.failed_ago
+    if alone and attempt.failing_for >= GIVE_UP:
         return Verdict(action=_apart(attempt), reason=f"undeliverable: {reason}")
     if isinstance(error, Paused) and attempt.accepted_ago >= RECENT:
         probe = PROBE * (0.5 + attempt.chance / 2)
@@ -94,7 +95,6 @@ def judge(attempt: Attempt) -> Verdict:
     wait = wait_after(attempt.failures, attempt.chance, asked)
     if asked is not None:
         return Verdict(action=Action.RETRY, wait=wait, hold=asked, asked=True, reason=reason)
-    alone = attempt.accepted_ago < attempt.failed_ago
     hold = 0.0 if alone else wait_after(attempt.blocks, attempt.chance)
     return Verdict(action=Action.RETRY, wait=wait, hold=hold, reason=reason)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from auditkit.delivery.schedule import HELD_BACK, HELD_BYTES, Batch, Schedule
-from auditkit.delivery.verdict import LONGEST_COUNTED, Action, Verdict, judge
+from auditkit.delivery.verdict import GIVE_UP, LONGEST_COUNTED, Action, Verdict, judge
 from auditkit.errors import TemporaryFailure
 from auditkit.protocols import Record
 from tests.unit.transports.examples import an_event
@@ -122,7 +123,7 @@ def test_hurry_makes_everything_due() -> None:
 
 
 def test_half_keeps_what_is_known() -> None:
-    """Each half has failed as often and as long as the whole, and both are sent next, in their order."""
+    """Each half failed as often and as long as the whole, and last now; both are sent next, in their order."""
     schedule = Schedule()
     whole = Batch(records(5), failures=3, failing_for=7.0, counted_at=8.0, failed_at=9.0)
     schedule.halve(whole, 10.0)
@@ -131,7 +132,7 @@ def test_half_keeps_what_is_known() -> None:
 
     assert [*whole.records] == [*first.records, *second.records]
     assert (2, 3) == (len(first.records), len(second.records))
-    assert {(3, 7.0, 8.0, 9.0)} == {
+    assert {(3, 7.0, 8.0, 10.0)} == {
         (each.failures, each.failing_for, each.counted_at, each.failed_at) for each in (first, second)
     }
 
@@ -238,16 +239,46 @@ def test_given_back_events_come_again_as_they_were() -> None:
     assert (2, 300.0, 300.0) == (again.failures, again.failing_for, again.failed_at)
 
 
-def test_half_of_one_event_is_what_was_known_of_it() -> None:
-    """An event that was given back and came again among others has failed as often as it did alone."""
+def test_events_go_together_that_failed_together() -> None:
+    """How a batch failed that was given back is nobody else's past: its events go together again, and alone."""
     schedule = Schedule()
-    one, other = Record(("a", 0), EVENT), Record(("b", 0), EVENT)
-    failed(schedule, sent(schedule, 0.0, lambda: [one]), 0.0)
-    schedule.give_back("a")
-    schedule.accepted(5.0)
-    together = sent(schedule, 10.0, lambda: [one, other])
-    schedule.ended(together)
-    schedule.halve(together, 10.0)
-    first, second = sent(schedule, 10.0), sent(schedule, 10.0)
+    fresh, *failing = records(5)
+    for first in (failing[:2], failing[2:]):
+        failed(schedule, sent(schedule, 0.0, partial(list, first)), 0.0, hold=0.0)
+    schedule.give_back("memory")
+    left = [*failing, fresh]
+    together = []
+    while left:
+        number = schedule.alike(left, 3)
+        batch = sent(schedule, 10.0, partial(list, left[:number]))
+        together.append((batch.records, batch.failures))
+        del left[:number]
 
-    assert ([one], 1, [other], 0) == (first.records, first.failures, second.records, second.failures)
+    assert [(failing[:2], 1), (failing[2:], 1), ([fresh], 0)] == together
+
+
+@pytest.mark.parametrize("number, together", [(0, 0), (2, 2), (9, 3)])
+def test_events_of_which_nothing_is_known_go_together(number: int, together: int) -> None:
+    """Where no event failed before, a batch is as many as there are, up to the most."""
+    assert together == Schedule().alike(records(number), 3)
+
+
+def test_halves_know_that_they_failed() -> None:
+    """When a batch is halved it has just failed: an outage that begins there buries neither half."""
+    schedule = Schedule()
+    failed(schedule, sent(schedule, 0.0, lambda: records(2)), 0.0)
+    schedule.accepted(5.0)
+    batch = sent(schedule, 10.0)
+    batch.failing_for = GIVE_UP
+    schedule.ended(batch)
+    schedule.halve(batch, 10.0)
+    half = sent(schedule, 10.0)
+    verdict = judge(schedule.attempt(half, TemporaryFailure("down"), 11.0, 0.5))
+    schedule.ended(half)
+    schedule.failed(half, verdict, 11.0)
+    other = sent(schedule, 400.0)
+    schedule.ended(other)
+    schedule.accepted(400.0)
+    again = judge(schedule.attempt(sent(schedule, 800.0), TemporaryFailure("busy"), 800.0, 0.5))
+
+    assert (Action.RETRY, Action.BURY) == (verdict.action, again.action)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -69,9 +70,12 @@ def test_verdict_of_pause_among_accepted_events(ago: float, action: Action) -> N
 )
 def test_verdict_after_a_day(failing_for: float, size: int, action: Action) -> None:
     """Events that failed for a day while others were accepted are given up, each for itself."""
-    attempt = Attempt(error=TemporaryFailure("busy"), size=size, failing_for=failing_for, failures=400)
+    attempt = Attempt(
+        error=TemporaryFailure("busy"), size=size, failing_for=failing_for, failures=400, failed_ago=2, accepted_ago=1
+    )
 
     assert action is judge(attempt).action
+    assert Action.RETRY is judge(replace(attempt, accepted_ago=2)).action  # it may be down now
     assert ("undeliverable: busy" if action in {Action.BURY, Action.HALVE} else "busy") == judge(attempt).reason
 
 
