@@ -22,8 +22,8 @@ _LINE_START = re.compile(rb"^[0-9a-f]{64} ", re.MULTILINE)
 def quarantine(path: Path, damaged: Sequence[bytes], reporter: Reporter) -> None:
     """Keep what does not verify beside its segment, durably, and count the records that it may have held.
 
-    Every lane that reads the segment meets the same damage: what is kept already is not counted again. (Damage that
-    a lane stood in the middle of is, when another one meets all of it.)
+    Every lane that reads the segment meets the same damage, or what of it lies behind its place: a line that is kept
+    already is not counted again.
 
     Args:
         path: The segment.
@@ -42,14 +42,14 @@ def quarantine(path: Path, damaged: Sequence[bytes], reporter: Reporter) -> None
         raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN), str(aside))
     try:
         size = files.size(file)
-        kept = files.read_at(file.fd, size, 0)
-        found = [each for each in damaged if each not in kept]
-        files.write_at(file.fd, b"".join(found), size)
+        kept = set(files.read_at(file.fd, size, 0).splitlines(keepends=True))
+        found = b"".join(line for part in damaged for line in part.splitlines(keepends=True) if line not in kept)
+        files.write_at(file.fd, found, size)
         files.sync(file.fd)
     finally:
         files.close(file)
     files.sync_directory(path.parent)
-    lost = sum(map(_lines, found))
+    lost = _lines(found)
     if not lost:
         return
     reporter.count("corrupt", lost - 1)  # the report counts one

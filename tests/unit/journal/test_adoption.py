@@ -177,6 +177,27 @@ def test_damage_in_a_closed_segment_is_put_aside_once(audit: Path, reporter: Rep
     assert [f"{path.stem}.corrupt"] == segments(audit)
 
 
+@pytest.mark.parametrize("first", ["lane", "other"])
+def test_damage_that_a_lane_stands_in_is_counted_once(audit: Path, reporter: Reporter, first: str) -> None:
+    """A lane meets what of the damage lies behind its place, another one all of it: each line is kept and counted once."""
+    written, path = closed_segment(audit)
+    feed = open_journal(audit).feed("lane", durable=True)
+    open_journal(audit).feed("other", durable=True).close()
+    feed.scan()
+    feed.acknowledge([record.position for record in feed.take(2)])
+    feed.close()
+    starts = [at + 1 for at, byte in enumerate(path.read_bytes()) if byte == ord("\n")]
+    for line in (1, 2):
+        flip(path, starts[line] + 10)
+        flip(path, starts[line] + 90)
+    second = {"lane": "other", "other": "lane"}[first]
+    found = {lane: delivered(audit, reporter, lane) for lane in (first, second)}
+
+    assert {"lane": written[4:], "other": [written[0], *written[4:]]} == found
+    assert {"corrupt": 3} == reporter.counts()
+    assert 3 == path.with_suffix(".corrupt").read_bytes().count(b"\n")
+
+
 @pytest.mark.parametrize("cut", [0, 1, 30], ids=["at a line's end", "in its last byte", "in the line"])
 def test_closed_segment_that_lost_its_end_is_told(audit: Path, reporter: Reporter, cut: int) -> None:
     """A segment is closed with its end: where that is gone, so may be events, and it is counted."""
