@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import Enum, auto
+from pathlib import Path
 
 from auditkit.errors import DeliveryError, Paused, Rejected, TemporaryFailure
 
@@ -121,8 +122,16 @@ def asked_of(error: BaseException) -> float | None:
 
 
 def reason_of(error: BaseException) -> str:
-    """Return why an attempt failed: a delivery error's own words, another exception's type alone."""
+    """Return why an attempt failed: a delivery error's own words, another exception's type and place alone."""
     kind = type(error).__name__
     if isinstance(error, DeliveryError):
         return str(error) or kind
-    return kind  # its text may hold data
+    return f"{kind}{_place_of(error)}"  # its text may hold data
+
+
+def _place_of(error: BaseException) -> str:
+    """Return where an exception was raised: who wrote the transport looks there."""
+    at = error.__traceback__
+    while at is not None and at.tb_next is not None:
+        at = at.tb_next
+    return f" at {Path(at.tb_frame.f_code.co_filename).name}:{at.tb_lineno}" if at is not None else ""

@@ -162,3 +162,12 @@ def test_wait_is_never_longer_than_a_quarter_of_an_hour(failures: int, chance: f
 def test_reason_holds_no_data(error: BaseException, reason: str) -> None:
     """A delivery error speaks for itself; of any other only the type is told, for its text may hold data."""
     assert reason == reason_of(error)
+
+
+def test_reason_tells_where_a_transport_is_wrong() -> None:
+    """Of what a transport raised by mistake its line is told, the last one: not all of its own code, nor its data."""
+    with pytest.raises(ZeroDivisionError) as caught:
+        judge(Attempt(error=1 / 0))  # type: ignore[arg-type]
+    line = caught.traceback[-1].lineno + 1
+
+    assert f"ZeroDivisionError at test_verdict.py:{line}" == reason_of(caught.value)
