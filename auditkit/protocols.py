@@ -193,6 +193,14 @@ class Feed(Protocol):
         """Return up to ``limit`` records not handed out yet, oldest first; empty when there are none."""
         ...
 
+    def again(self, positions: Sequence[Position]) -> Sequence[Record]:
+        """Return records once more that were handed out and are not acknowledged.
+
+        Raises:
+            OSError: They cannot be read (now).
+        """
+        ...
+
     def acknowledge(self, positions: Sequence[Position]) -> None:
         """Say that the destination has these records for good (or that they are dead letters)."""
         ...

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from auditkit.delivery.schedule import Batch, Schedule
 from auditkit.delivery.sender import Sender
 from auditkit.delivery.tally import LaneStats, Tally
-from auditkit.delivery.verdict import DONE, Action, Verdict, judge
+from auditkit.delivery.verdict import DONE, Action, Verdict, judge, wait_after
 from auditkit.errors import DeliveryRejected, KeyReused, Paused
 from auditkit.protocols import Frozen, Mark
 
@@ -90,9 +90,24 @@ class Dispatcher:
         if looks:
             self.scan()
         batch = self.schedule.choose(now, self._take)
+        if batch is not None and not batch.records and batch.concluded is None:
+            batch = self._again(batch, now)
         if looks and batch is None:
             end = self._clock.monotonic()
             self._next_scan = max(self._next_scan, end + (end - now) * _RARELY)
+        if batch is None and any(map(self._feed.reached, self.marks)):  # a segment's end was met, perhaps
+            self.state.notify_all()
+        return batch
+
+    def _again(self, batch: Batch, now: float) -> Batch | None:
+        """Read anew what is tried again; None where that cannot be done now."""
+        try:
+            batch.records = self._feed.again(batch.positions)
+        except Exception as error:  # noqa: BLE001  (as in scan)
+            self._report("read_failed", f"{self.name} cannot read what it tries again", error)
+            self.schedule.ended(batch)
+            self.schedule.queue(batch, now + _AGAIN)
+            return None
         return batch
 
     def rest(self) -> float:
@@ -153,7 +168,7 @@ class Dispatcher:
             (known if record.event.id in self._already else others).append(record)
         if known:
             self._already.difference_update(record.event.id for record in known)
-            self.schedule.queue(Batch(known, concluded=DONE), -math.inf)
+            self.schedule.queue(Batch([record.position for record in known], concluded=DONE), -math.inf)
             self.schedule.taken += len(known)
         return others
 
@@ -174,7 +189,7 @@ class Dispatcher:
             try:
                 self._settle(batch, error, now)
             except Exception as trouble:  # noqa: BLE001  (whatever it is, the events are kept and this thread goes on)
-                self.schedule.queue(batch, now + _AGAIN)
+                self._failed_here(batch, now)
                 self._report("lane_failed", f"{self.name} failed on our own side; its events are kept", trouble)
             finally:
                 # Not after each: who drains a lane would fight its thread over the interpreter for every event.
@@ -241,7 +256,7 @@ class Dispatcher:
             self._doubt(batch)
         self._feed.acknowledge(batch.positions)
         if verdict is DONE:
-            self._tally.delivered(len(batch.records))
+            self._tally.delivered(len(batch.positions))
         else:
             self._tally.buried(batch.positions, verdict.reason)
 
@@ -267,6 +282,11 @@ class Dispatcher:
         self._tell()
         self._report(code, f"{self.name} did not accept events, which are kept and tried again: {verdict.reason}", None)
 
+    def _failed_here(self, batch: Batch, now: float) -> None:
+        """Try it again later, and let others have a turn meanwhile: the destination takes them, perhaps."""
+        hold = wait_after(self.schedule.blocks, self._clock.random())
+        self.schedule.failed(batch, Verdict(action=Action.RETRY, wait=_AGAIN, hold=hold), now)
+
     def _report(self, code: str, message: str, error: BaseException | None) -> None:
         self._reporter.report(code, message, cause=self.name, error=error)
 
@@ -282,7 +302,9 @@ class Dispatcher:
 
     def passed(self, mark: Mark) -> bool:
         """Return whether all is delivered that was pending at a mark (state is held)."""
-        return not self.left() or (not (self._blind or self._closed) and self._feed.reached(mark))
+        if self._closed:
+            return not (self._blind or self._left_behind)
+        return not self._blind and self._feed.reached(mark)
 
     def _pending(self) -> int:
         if self._closed:

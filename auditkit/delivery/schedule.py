@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from auditkit.protocols import Position, Record
 
 HELD_BACK = 4096  # events that may wait to be tried again before no others are taken: memory is bounded
+_PROBED = 16_384  # the same while nothing is accepted: what was not tried yet may be
 _REMEMBERED = 16_384  # events that were given back of which it is known how they failed
-HELD_BYTES = 16 * 1024 * 1024  # bytes that they may take; the event that goes beyond is the last
 
 
 @dataclass(slots=True)
@@ -28,7 +28,8 @@ class Batch:
     """Events on their way together.
 
     Attributes:
-        records: The events, with their places.
+        positions: The events' places.
+        records: The events; none while they wait to be tried again, since there may be many, and large.
         failures: How often they failed.
         failing_for: Seconds for which they failed while others were accepted, up to ``counted_at``.
         counted_at: When that was last counted; infinite before they failed at all.
@@ -38,23 +39,14 @@ class Batch:
             same bytes was lost; else 0.
     """
 
-    records: Sequence[Record]
+    positions: Sequence[Position]
+    records: Sequence[Record] = ()
     failures: int = 0
     failing_for: float = 0.0
     counted_at: float = math.inf
     failed_at: float = math.inf
     concluded: Verdict | None = None
     first_ns: int = 0
-
-    @property
-    def positions(self) -> list[Position]:
-        """Return the events' places."""
-        return [record.position for record in self.records]
-
-    @property
-    def size(self) -> int:
-        """Return how many bytes the events take, as far as they are bytes."""
-        return sum(len(record.body) for record in self.records)
 
     def failing(self, now: float, accepted_at: float) -> float:
         """Return the seconds for which they failed while others were accepted.
@@ -88,7 +80,6 @@ class Schedule:
         self._retries: list[tuple[float, int, Batch]] = []
         self._queued = 0
         self._held_back = 0
-        self._held_bytes = 0
         self._past: dict[Position, Batch] = {}  # how events failed that were given back
         self._left_alone_until = -math.inf
         self._asked_until = -math.inf
@@ -96,7 +87,10 @@ class Schedule:
     # ------------------------------------------------------------------ choosing
 
     def choose(self, now: float, take: Callable[[], Sequence[Record]]) -> Batch | None:
-        """Return what to send now, if anything; ``take`` gives events that were not tried yet, or that are `alike`."""
+        """Return what to send now, if anything; ``take`` gives events that were not tried yet, or that are `alike`.
+
+        What is tried again comes without its events.
+        """
         if now < self.closed_until or (self.blocks and self.in_flight):
             return None
         due = bool(self._retries) and self._retries[0][0] <= now
@@ -105,36 +99,35 @@ class Schedule:
         records = take()
         if not records:
             return self._retry() if due else None
-        past = [self._past.pop(record.position, None) for record in records] if self._past else [None]
-        batch = Batch(records) if past[0] is None else replace(past[0], records=records)
+        positions = [record.position for record in records]
+        past = [self._past.pop(position, None) for position in positions] if self._past else [None]
+        batch = Batch(positions, records) if past[0] is None else replace(past[0], positions=positions, records=records)
         self.taken += len(records)
         self._under_way.append(batch)
         return batch
 
     def _retry(self) -> Batch:
         batch = heapq.heappop(self._retries)[2]
-        self._holds(batch, -1)
+        self._held_back -= len(batch.positions)
         self._under_way.append(batch)
         return batch
 
     @property
     def is_full(self) -> bool:
         """Return whether so much waits to be tried again that nothing else may be taken."""
-        return self._held_back >= HELD_BACK or self._held_bytes >= HELD_BYTES
+        return self._held_back >= (_PROBED if self.blocks else HELD_BACK)
 
     def give_back(self, segment: str) -> None:
         """Let go of a segment's events until they are taken again; its name is none of `concluding`.
 
         How long an event failed is remembered: it would never be given up else.
         """
-        retries = self._retries
-        for _, _, batch in retries:
-            self._holds(batch, -1)
-            back = [record for record in batch.records if record.position[0] == segment]
-            batch.records = [record for record in batch.records if record.position[0] != segment]
-            self._holds(batch, 1)
-            self._past.update(dict.fromkeys((record.position for record in back), replace(batch, records=())))
-        self._retries = [each for each in retries if each[2].records]
+        for _, _, batch in self._retries:
+            back = [position for position in batch.positions if position[0] == segment]
+            batch.positions = [position for position in batch.positions if position[0] != segment]
+            self._held_back -= len(back)
+            self._past.update(dict.fromkeys(back, replace(batch, positions=())))
+        self._retries = [each for each in self._retries if each[2].positions]
         heapq.heapify(self._retries)
         for position in list(self._past)[:-_REMEMBERED]:
             del self._past[position]
@@ -150,11 +143,7 @@ class Schedule:
     def concluding(self) -> set[str]:
         """Return the segments of events of which only the acknowledgement is missing."""
         concluded = [batch for _, _, batch in self._retries if batch.concluded]
-        return {record.position[0] for batch in concluded for record in batch.records}
-
-    def _holds(self, batch: Batch, sign: int) -> None:
-        self._held_back += sign * len(batch.records)
-        self._held_bytes += sign * batch.size
+        return {segment for batch in concluded for segment, _ in batch.positions}
 
     def ended(self, batch: Batch) -> None:
         """Hear that a batch is not being sent any more."""
@@ -189,7 +178,7 @@ class Schedule:
         """Return what is known of an attempt that ended now."""
         return Attempt(
             error=error,
-            size=len(batch.records),
+            size=len(batch.positions),
             failures=batch.failures,
             blocks=self.blocks,
             failing_for=batch.failing(now, self.accepted_at),
@@ -219,14 +208,15 @@ class Schedule:
 
     def halve(self, batch: Batch, now: float) -> None:
         """Put the two halves of a batch that failed now where they are sent next."""
-        middle = len(batch.records) // 2
-        for half in (batch.records[:middle], batch.records[middle:]):
-            self.queue(replace(batch, records=half, failed_at=now), now)
+        middle = len(batch.positions) // 2
+        for half in (batch.positions[:middle], batch.positions[middle:]):
+            self.queue(replace(batch, positions=half, failed_at=now), now)
 
     def queue(self, batch: Batch, due: float) -> None:
         """Keep a batch to be tried when it is due."""
         self._queued += 1  # breaks ties, so that two batches are never compared
-        self._holds(batch, 1)
+        self._held_back += len(batch.positions)
+        batch.records = ()
         heapq.heappush(self._retries, (due, self._queued, batch))
 
     def hurry(self) -> None:

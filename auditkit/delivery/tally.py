@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from auditkit.protocols import Standing
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from auditkit.protocols import Position
 
 REMEMBERED = 10_000  # dead letters whose reason a receipt can still tell
@@ -67,7 +69,7 @@ class Tally:
         """Count an event that the destination may have twice."""
         self._doubtful += 1
 
-    def buried(self, positions: list[Position], reason: str) -> None:
+    def buried(self, positions: Sequence[Position], reason: str) -> None:
         """Count dead letters, and remember the reason for receipts."""
         for position in positions:
             self._dead[position] = reason

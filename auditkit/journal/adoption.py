@@ -61,7 +61,7 @@ def _close(path: Path, file: files.Handle, keys: frames.Keys, reporter: Reporter
     damaged: list[bytes] = []
     for found in frames.resynchronise(data, frames.START, chain):
         if isinstance(found, frames.Damage):
-            damaged.append(data[found.start : found.end])
+            damaged.append(found.of(data))
             continue
         head, end, ended = found.head, found.end, found.is_end
         records += not (found.is_end or found.is_header)

@@ -81,8 +81,9 @@ class Bodies:
         Raises:
             OSError: That could not be written.
         """
-        for each in [each for each in self._known() if each >= index]:
-            self.drop(each)
+        places = {each: place for each, place in self._known().items() if each < index}
+        if self._end:  # made anew, with none of them: those that were accepted may lie there under their old numbers
+            self._make_anew(self._opened(), places)
 
     def _append(self, index: int, frozen: Frozen) -> _Place:
         body, first_ns = frozen

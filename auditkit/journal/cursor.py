@@ -50,6 +50,11 @@ class Progress(NamedTuple):
         """Return whether the record with this index is acknowledged."""
         return self.done or index < self.index or bool(self.ahead >> (index - self.index) & 1)
 
+    @property
+    def reach(self) -> int:
+        """Return how many records are acknowledged from the segment's first on, without a gap."""
+        return self.index + ones(self.ahead)
+
     def encode(self) -> bytes:
         """Return one copy's bytes."""
         text = b'{"turn": %d, "offset": %d, "index": %d, "head": "%b", "ahead": "%x", "done": %b, "damage": %d}' % (
@@ -80,6 +85,11 @@ class Progress(NamedTuple):
             done=fields["done"],
             damage=fields.get("damage", 0),
         )
+
+
+def ones(bits: int) -> int:
+    """Return how many ones a set of bits ends in."""
+    return ((bits + 1) & ~bits).bit_length() - 1
 
 
 def _checksum(text: bytes) -> bytes:

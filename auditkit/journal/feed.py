@@ -108,6 +108,8 @@ class DiskFeed:
         self._begun: deque[str] = deque()  # this process's own new segments, not among the waiting yet
         self._opened: deque[Held] = deque()  # the same for a lane that is not durable
         self._own: set[str] = set()  # this process's own segments that this lane has not passed
+        self._damaged: set[str] = set()  # segments of which damage was met
+        self._toured = False  # whether all that wait had their turn since the last look, and nothing was found
         # Segments that were open in earlier scans, and since when: minus infinity where their writer says that it
         # does not work this lane.
         self._open_since: dict[str, float] = {}
@@ -141,23 +143,38 @@ class DiskFeed:
     def take(self, limit: int) -> Sequence[Record]:
         """Return up to ``limit`` records not handed out yet, oldest first; empty when there are none.
 
-        Where more segments grow than are held, those that wait have their turn when the others have nothing.
+        Where more segments grow than are held, one that waits has its turn each time, and all have when the others
+        have nothing: once a look, since that costs time for each.
         """
+        self._take_begun()
+        self._let_idle_go(1)
         records = self._claim_and_read(limit)
-        turns = len(self._waiting) if self._durable else 0  # the place of another lane's is in its `Held` alone
+        turns = 0 if self._toured else len(self._waiting)
         while turns > 0 and not records:
-            idle = [name for name, held in self._held.items() if held.is_idle]
-            for name in idle:
-                self._let_go(name)
-            turns = turns - len(idle) if idle else 0
+            let_go = self._let_idle_go(turns)
+            turns = turns - let_go if let_go else 0
             records = self._claim_and_read(limit)
+        self._toured = self._toured or not records
         return records
+
+    def _let_idle_go(self, most: int) -> int:
+        """Let go of segments of which nothing is under way, for which others wait; return of how many.
+
+        Not of this process's own, which grow; nor where a lane is not durable: its place is in its `Held` alone.
+        """
+        if not self._waiting or len(self._held) < HELD_AT_ONCE or not self._durable:
+            return 0
+        idle = [name for name, held in self._held.items() if held.is_idle and name not in self._own]
+        able = [name for name in idle[:most] if self._held[name].can_be_left()]
+        for name in able:
+            self._let_go(name)
+        return len(able)
 
     def _claim_and_read(self, limit: int) -> list[Record]:
         while True:
             self._claim_waiting()
             records = self._read(limit)
-            if records or not self._waiting or len(self._held) >= HELD_AT_ONCE:
+            if records or not self._waiting or len(self._held) >= HELD_AT_ONCE or self.closed:
                 return records
 
     def _read(self, limit: int) -> list[Record]:
@@ -205,6 +222,18 @@ class DiskFeed:
         else:
             self._acknowledge(held, [index])
         return None
+
+    def again(self, positions: Sequence[Position]) -> Sequence[Record]:
+        """Return records once more that were handed out and are not acknowledged.
+
+        Raises:
+            OSError: They cannot be read (now).
+        """
+        found: list[Record] = []
+        for name, index in positions:
+            held = self._held[name]
+            found.extend(self._as_records(held, [(index, held.again(index))]))
+        return found
 
     def acknowledge(self, positions: Sequence[Position]) -> None:
         """Say that the destination has these records for good, or that they are dead letters.
@@ -284,12 +313,15 @@ class DiskFeed:
     def mark(self) -> Mark:
         """Return what `reached` must be asked to hear of all that is pending now."""
         self._take_begun()
-        return {name: self._records_of(name) for name in sorted({*self._held, *self._unheld()})}
+        own = self._own if self._durable else ()  # also those that another process delivers
+        return {name: self._records_of(name) for name in sorted({*self._held, *self._unheld(), *own})}
 
     def _records_of(self, name: str) -> int:
-        """Return how many records a segment holds; more than any does where that cannot be read."""
+        """Return how many records a segment holds; more than any does where all count, or it cannot be read."""
         held = self._held.get(name)
         try:
+            if (self._directory / f"{name}{CLOSED}").exists():
+                return sys.maxsize
             return records_in(self._directory, name, self._records) if held is None else held.records
         except FileNotFoundError:  # every lane has passed it meanwhile
             return 0
@@ -310,13 +342,19 @@ class DiskFeed:
         held = self._held.get(name)
         if held is not None:
             return held.progress.index < (min(number, held.records) if held.ended else number)
-        if name not in self._unheld():
-            return False  # every lane has passed it, or another process delivers it
+        if name not in self._own and name not in self._unheld():
+            return False  # every lane has passed it, or another process delivers what another one wrote
         try:
             progress = cursors.read(self._cursor_path(name))
+            if progress is None:
+                return self._is_there(name)
         except OSError:
             return True
-        return progress is None or not (progress.done or progress.index >= number)
+        return not (progress.done or progress.reach >= number)
+
+    def _is_there(self, name: str) -> bool:
+        """Return whether a segment is there; in this order no renaming of it hides it."""
+        return any((self._directory / f"{name}{suffix}").exists() for suffix in (OPEN, CLOSED))
 
     def _unheld(self) -> list[str]:
         return [*self._waiting, *self._unclaimed, *self._begun]
@@ -325,12 +363,15 @@ class DiskFeed:
         """Return whether damage may have given a place to another record than the one that was written there."""
         name, _ = position
         held = self._held.get(name)
-        if held is not None and not held.progress.damage:
-            return False
+        if held is not None:
+            return bool(held.progress.damage)
         try:
-            return (self._directory / f"{name}{CORRUPT}").exists()
+            if name in self._damaged or (self._directory / f"{name}{CORRUPT}").exists():
+                return True
+            progress = cursors.read(self._cursor_path(name)) if self._durable else None
         except OSError:
             return True
+        return progress is not None and progress.damage != 0
 
     def give_way(self, needed: Collection[str]) -> str | None:
         """Let go of a segment, none of the needed, of which others wait for the place; return its name.
@@ -339,13 +380,14 @@ class DiskFeed:
         """
         if not self._waiting or len(self._held) < HELD_AT_ONCE or not self._durable:
             return None
-        name = next((name for name in self._held if name not in needed), None)
+        able = (name for name, held in self._held.items() if name not in needed and held.can_be_left())
+        name = next(able, None)
         if name is not None:
             self._let_go(name)
         return name
 
     def _let_go(self, name: str) -> None:
-        self._held.pop(name).close()
+        self._close_held(self._held.pop(name))
         self._gave_way.pop(name, None)
         self._gave_way[name] = None
         self._waiting.append(name)
@@ -369,7 +411,7 @@ class DiskFeed:
             return None
         if progress is not None:
             return progress.has(index)
-        if any((self._directory / f"{name}{suffix}").exists() for suffix in (OPEN, CLOSED)):
+        if self._is_there(name):
             return False
         # It was removed, as every lane had passed it, unless it was put aside.
         return None if (self._directory / f"{name}{CORRUPT}").exists() else True
@@ -386,7 +428,10 @@ class DiskFeed:
         Raises:
             OSError: The directory cannot be listed.
         """
+        self._toured = False
         if not self._durable or self.closed:
+            self._waiting.extend(self._unclaimed)
+            self._unclaimed.clear()
             return
         remembered = frozenset(cursors.lanes_of(self._root))
         if remembered != self._remembered:  # what waited for a lane that is gone may be removed now
@@ -400,10 +445,16 @@ class DiskFeed:
         now = self._clock.monotonic()
         self._open_since = {name: since for name, since in self._open_since.items() if name in found}
         to_claim = {name: None for name, path in found.items() if self._is_to_claim(path, now, eager=eager)}
+        # A listing may miss a file that is renamed meanwhile.
+        missed = [name for name in self._unheld() if name not in found and self._is_there(name)]
+        for name in tuple(self._own):  # `begun` may add to them meanwhile
+            if name not in found and name not in self._held and not self._is_there(name):
+                self._own.discard(name)
         self._gave_way = {name: None for name in self._gave_way if name in found}
         self._unclaimed.clear()
         self._waiting = deque(name for name in to_claim if name not in self._gave_way)
         self._waiting.extend(name for name in self._gave_way if name in to_claim)
+        self._waiting.extend(missed)
         self._records = {name: number for name, number in self._records.items() if name in found}
         self._done.intersection_update(found)
         self._unreadable.intersection_update(found)
@@ -479,6 +530,7 @@ class DiskFeed:
             name = self._begun.popleft()
             if name not in self._waiting:
                 self._waiting.append(name)
+            self._toured = False
         while self._opened:
             held = self._opened.popleft()
             self._held[held.name] = held
@@ -535,8 +587,13 @@ class DiskFeed:
             self._cursor_failed(error)
             return  # it stays held: the next look tries again
         del self._held[held.name]
-        held.close()
+        self._close_held(held)
         self._pass(held.name)
+
+    def _close_held(self, held: Held) -> None:
+        if held.progress.damage:
+            self._damaged.add(held.name)
+        held.close()
 
     def _pass(self, name: str) -> None:
         self._own.discard(name)

@@ -203,10 +203,22 @@ _frame: Callable[[tuple[bytes, bytes, int]], Frame] = partial(tuple.__new__, Fra
 
 
 class Damage(NamedTuple):
-    """Bytes between two offsets that do not verify."""
+    """Bytes between two offsets that do not verify.
+
+    Attributes:
+        start: Where they begin.
+        end: Where they end.
+        torn: Whether no sound line follows: they may be what was being written when the writer died.
+    """
 
     start: int
     end: int
+    torn: bool
+
+    def of(self, data: bytes, offset: int = 0) -> bytes:
+        """Return them as whole lines, but for a torn one; ``data`` begins at an offset."""
+        damaged = data[self.start - offset : self.end - offset]
+        return damaged if self.torn or damaged.endswith(b"\n") else damaged + b"\n"  # its line break was hit too
 
 
 def line(head: bytes, body: bytes) -> bytes:
@@ -281,10 +293,11 @@ def resynchronise(data: bytes, previous: bytes, chain: Chain, *, offset: int = 0
         if start < len(data):
             found = _next_sound(data, start, previous, chain)
             if found is None:
-                yield Damage(offset + start, offset + len(data))
+                yield Damage(offset + start, offset + len(data), torn=True)
                 return
             whole, at, previous = found
-            yield Damage(offset + start, offset + at) if whole is None else Frame(whole, previous, offset + at)
+            damage = Damage(offset + start, offset + at, torn=False)
+            yield damage if whole is None else Frame(whole, previous, offset + at)
             start = at
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import math
+import os
 import zlib
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from auditkit import files
 from auditkit.encoding import MAX_RECORD
 from auditkit.journal import frames
 from auditkit.journal.bodies import Bodies
-from auditkit.journal.cursor import WINDOW, Cursor, Progress
+from auditkit.journal.cursor import WINDOW, Cursor, Progress, ones
 from auditkit.journal.segment import OPEN, open_segment
 
 if TYPE_CHECKING:
@@ -66,6 +69,8 @@ class Held:
         self._marks: dict[int, tuple[int, bytes]] = {}  # where each record handed out ends, and its digits
         self._counted = (self._offset, self._index)  # lines are counted to this offset, and so many were records
         self.ended = False
+        self._is_dry = False  # whether the last reading came to the end of what was written
+        self._is_kept = True  # whether the cursor says how far the lane has come
 
     def read(self, limit: int, room: float = math.inf) -> list[tuple[int, bytes]]:
         """Return up to ``limit`` records not handed out yet, each with its index; fewer when there are no more.
@@ -78,10 +83,12 @@ class Held:
             OSError: It cannot be read (now), and nothing was handed out.
         """
         found: list[tuple[int, bytes]] = []
+        self._is_dry = False
         ready, ahead, beyond = self._ready, self.progress.ahead, self.progress.index + WINDOW
         while len(found) < limit and room > 0 and not self.ended and self._index < beyond:
             try:
                 if not ready and not self._fill():
+                    self._is_dry = True
                     break
             except OSError:
                 if found:
@@ -97,9 +104,28 @@ class Held:
                 self._index += 1
             elif frame.is_end:
                 self.ended = True
+        self.ended = self.ended or bool(ready and ready[0].is_end)  # known with the last record: it is passed with that
         # Over what was acknowledged ahead by an earlier process.
         self.progress = self._advanced(self.progress, self.progress.ahead)
         return found
+
+    def again(self, index: int) -> bytes:
+        """Return a record once more that was handed out and is not acknowledged.
+
+        Raises:
+            OSError: It cannot be read (now), or does not verify any more.
+        """
+        at = self.progress
+        first = at.index if at.damage else index  # where damage lies between, from the lane's place on
+        offset, head = self._marks[first - 1] if first > at.index else (at.offset, at.head)
+        end = files.size(self._file) if at.damage else self._marks[index][0]
+        data = files.read_at(self._file.fd, end - offset, offset)
+        for frame in frames.resynchronise(data, head, self._chain):
+            if isinstance(frame, frames.Frame) and frames.is_record(frame.body):
+                if first == index:
+                    return frame.body
+                first += 1
+        raise OSError(errno.EIO, os.strerror(errno.EIO), self.name)
 
     def _fill(self) -> bool:
         """Read on as far as lines verify; return whether there is one."""
@@ -132,11 +158,11 @@ class Held:
             if isinstance(each, frames.Frame):
                 found.append(each)
             else:
-                damaged.append(rest[each.start - self._offset : each.end - self._offset])
+                damaged.append(each.of(rest, self._offset))
         if not (found and found[-1].is_end):  # it was closed with its end: at least one line is gone, or cut
             damaged.append(b"\n" if not damaged or damaged[-1].endswith(b"\n") else damaged.pop() + b"\n")
         self._put_aside(damaged)
-        self._renumber(zlib.crc32(b"\n".join([b"%d" % self._offset, *damaged])))
+        self._renumber(zlib.crc32(files.read_at(self._file.fd, files.size(self._file), 0)) or 1)
         return found or [frames.Frame(frames.end(self._index), self._head, self._offset)]
 
     def _renumber(self, damage: int) -> None:
@@ -172,7 +198,7 @@ class Held:
     def _advanced(self, at: Progress, ahead: int) -> Progress:
         """Return a progress with these acknowledged ahead of it, its place moved on over what follows it at once."""
         index, offset, head = at.index, at.offset, at.head
-        passed = min(((ahead + 1) & ~ahead).bit_length() - 1, self._index - index)  # ones in which ``ahead`` ends
+        passed = min(ones(ahead), self._index - index)
         for each in range(index, index + passed):
             offset, head = self._marks.pop(each)
         index, ahead = index + passed, ahead >> passed
@@ -181,7 +207,16 @@ class Held:
     def _keep(self, progress: Progress) -> None:
         self.progress = progress  # also when it cannot be written: this process goes on from here
         if self._cursor is not None:
+            self._is_kept = False
             self._cursor.write(progress)
+            self._is_kept = True
+
+    def can_be_left(self) -> bool:
+        """Return whether the cursor says how far the lane has come: if it could not be written, it may be now."""
+        if not self._is_kept:
+            with suppress(OSError):
+                self._keep(self.progress)
+        return self._is_kept
 
     @property
     def passed(self) -> bool:
@@ -190,8 +225,8 @@ class Held:
 
     @property
     def is_idle(self) -> bool:
-        """Return whether every record that was handed out is acknowledged."""
-        return self.progress.index == self._index
+        """Return whether all that was written when it was last read is acknowledged; a closed segment never is idle."""
+        return self._is_dry and self.progress.index == self._index
 
     @property
     def records(self) -> int:

@@ -192,6 +192,13 @@ class MemoryFeed:
             return []
         found = self._journal.since(self._next, limit)
         self._next += len(found)
+        return self._as_records(found)
+
+    def again(self, positions: Sequence[Position]) -> Sequence[Record]:
+        """Return records once more that were handed out and are not acknowledged."""
+        return self._as_records([each for _, index in positions for each in self._journal.since(index, 1)])
+
+    def _as_records(self, found: Sequence[tuple[int, Draft]]) -> Sequence[Record]:
         return [Record((_SEGMENT, index), self._journal.fitted(index, draft).event()) for index, draft in found]
 
     def acknowledge(self, positions: Sequence[Position]) -> None:

@@ -35,10 +35,14 @@ class BrokenFeed:
 
     def take(self, limit: int) -> Sequence[Record]:
         self._check("take")
-        return [
-            Record(record.position, record.event, record.body, returned=self.returned)
-            for record in self._feed.take(limit)
-        ]
+        return self._returned(self._feed.take(limit))
+
+    def again(self, positions: Sequence[Position]) -> Sequence[Record]:
+        self._check("again")
+        return self._returned(self._feed.again(positions))
+
+    def _returned(self, records: Sequence[Record]) -> Sequence[Record]:
+        return [Record(record.position, record.event, record.body, returned=self.returned) for record in records]
 
     def acknowledge(self, positions: Sequence[Position]) -> None:
         self._check("acknowledge")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
+import os
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -319,6 +321,56 @@ def test_dispatcher_keeps_an_event_whose_dead_letter_cannot_be_written() -> None
     bench.clock.advance(60)
     run(dispatcher)
     assert LaneStats(dead_letters=1) == dispatcher.stats()
+
+
+def test_dead_letters_that_cannot_be_written_hold_nobody_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a full disk refused events of many segments wait, and those behind them are delivered, which frees space."""
+    audit = tmp_path / "audit"
+    journal = open_journal(audit)
+    refused = segments_of_one(journal, 2 * HELD_AT_ONCE)
+    others = write(journal, 3)
+    journal.rest()
+
+    def judge(events: Sequence[Event]) -> None:
+        if events[0].id in refused:
+            raise Rejected("no such schema")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("auditkit.journal.letters.bury", full)
+    clock, transport = DrivenClock(), ScriptedTransport(otherwise=judge)
+    feed = open_journal(audit).feed("scripted", durable=True)
+    dispatcher = Dispatcher(transport, feed, clock=clock, reporter=Reporter(clock))
+    while len(transport.events) < len(others):
+        run(dispatcher)
+        clock.advance(LONGEST_WAIT)
+
+    assert others == ids(transport.events)
+    monkeypatch.undo()
+    while dispatcher.left():
+        run(dispatcher)
+        clock.advance(LONGEST_WAIT)
+    assert (len(refused), 0) == (dispatcher.stats().dead_letters, dispatcher.stats().pending)
+
+
+def test_dispatcher_waits_for_what_it_cannot_read_again() -> None:
+    """What failed is read anew when it is tried again: where that cannot be done now, others go on and it waits."""
+    bench = Bench(ScriptedTransport(TemporaryFailure("503")))
+    first, second = bench.record(2)
+    dispatcher = bench.dispatcher()
+    bench.feed.failing["again"] = OSError("EIO")
+    run(dispatcher)
+    bench.clock.advance(10)
+    run(dispatcher)
+    waiting = dispatcher.stats().pending
+    bench.feed.failing.clear()
+    bench.clock.advance(60)
+    run(dispatcher)
+
+    assert ([second.id, first.id], 1) == (ids(bench.transport.events), waiting)
+    assert 0 == dispatcher.stats().pending
+    assert 1 == bench.reporter.counts()["read_failed"]
 
 
 @pytest.mark.parametrize("what, code", [("scan", "scan_failed"), ("take", "read_failed"), ("pending", "read_failed")])

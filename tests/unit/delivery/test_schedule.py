@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auditkit.delivery.schedule import HELD_BACK, HELD_BYTES, Batch, Schedule
+from auditkit.delivery.schedule import _PROBED, HELD_BACK, Batch, Schedule
 from auditkit.delivery.verdict import GIVE_UP, LONGEST_COUNTED, Action, Verdict, judge
 from auditkit.errors import TemporaryFailure
 from auditkit.protocols import Record
@@ -20,11 +20,17 @@ from tests.unit.transports.examples import an_event
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from auditkit.protocols import Position
+
 EVENT = an_event()
 
 
 def records(number: int, start: int = 0) -> list[Record]:
     return [Record(("memory", start + index), EVENT) for index in range(number)]
+
+
+def places(number: int, start: int = 0) -> list[Position]:
+    return [record.position for record in records(number, start)]
 
 
 def nothing() -> Sequence[Record]:
@@ -125,13 +131,12 @@ def test_hurry_makes_everything_due() -> None:
 def test_half_keeps_what_is_known() -> None:
     """Each half failed as often and as long as the whole, and last now; both are sent next, in their order."""
     schedule = Schedule()
-    whole = Batch(records(5), failures=3, failing_for=7.0, counted_at=8.0, failed_at=9.0)
+    whole = Batch([*places(5)], failures=3, failing_for=7.0, counted_at=8.0, failed_at=9.0)
     schedule.halve(whole, 10.0)
 
     first, second = sent(schedule, 10.0), sent(schedule, 10.0)
 
-    assert [*whole.records] == [*first.records, *second.records]
-    assert (2, 3) == (len(first.records), len(second.records))
+    assert (places(2), places(3, 2)) == (first.positions, second.positions)
     assert {(3, 7.0, 8.0, 10.0)} == {
         (each.failures, each.failing_for, each.counted_at, each.failed_at) for each in (first, second)
     }
@@ -149,7 +154,28 @@ def test_memory_is_bounded_while_everything_fails() -> None:
             failed(schedule, batch, now)
     taken = 10 * HELD_BACK - len(waiting)
 
-    assert HELD_BACK <= taken < HELD_BACK + 100
+    assert _PROBED <= taken < _PROBED + 100
+
+
+def test_what_waits_to_be_tried_again_is_a_place() -> None:
+    """Memory is bounded however large events are: one that failed is read anew when it is tried again."""
+    schedule = Schedule()
+    batch = sent(schedule, 0.0, lambda: records(3))
+    failed(schedule, batch, 0.0)
+    again = sent(schedule, 10.0)
+
+    assert ((), places(3)) == (again.records, again.positions)
+
+
+def test_full_hand_takes_on_while_nothing_is_accepted() -> None:
+    """Where more events fail than may wait, those behind them are tried all the same: one may be accepted."""
+    schedule = Schedule()
+    for number in range(HELD_BACK):
+        failed(schedule, sent(schedule, 0.0, partial(records, 1, number)), 0.0, hold=0.0)
+    before = schedule.is_full
+    failed(schedule, sent(schedule, 10.0), 10.0, hold=1.0)
+
+    assert (True, False) == (before, schedule.is_full)
 
 
 @given(
@@ -168,7 +194,7 @@ def test_poison_holds_nobody_back(poison: set[int], concurrency: int, chance: fl
         ]
         for batch in batches:
             schedule.ended(batch)
-            index = batch.records[0].position[1]
+            index = batch.positions[0][1]
             if index in poison:
                 verdict = judge(schedule.attempt(batch, TemporaryFailure("x"), now, chance))
                 schedule.failed(batch, verdict, now)
@@ -208,19 +234,6 @@ def test_only_what_fails_among_accepted_events_fails_itself(moments: list[tuple[
     assert expected == found
 
 
-def test_large_events_fill_the_hand_sooner() -> None:
-    """Memory is bounded in bytes: what waits to be tried again is few events where they are large."""
-    schedule = Schedule()
-    large = [Record(("s", index), EVENT, bytes(HELD_BYTES // 4)) for index in range(9)]
-    taken = 0
-    while not schedule.is_full:
-        failed(schedule, sent(schedule, 400.0 * taken, lambda: [large[taken]]), 400.0 * taken)  # noqa: B023
-        taken += 1
-    again = schedule.choose(400.0 * taken, nothing)
-
-    assert (4, True, False) == (taken, again is not None, schedule.is_full)
-
-
 def test_given_back_events_come_again_as_they_were() -> None:
     """Of a segment that is let go of nothing waits any more; how its events failed is known when they are taken again."""
     schedule = Schedule()
@@ -235,7 +248,7 @@ def test_given_back_events_come_again_as_they_were() -> None:
     schedule.accepted(600.0)
     again = sent(schedule, 600.0, lambda: [one])
 
-    assert ([other], [one]) == (left.records, again.records)
+    assert ([other.position], [one]) == (left.positions, again.records)
     assert (2, 300.0, 300.0) == (again.failures, again.failing_for, again.failed_at)
 
 

@@ -265,6 +265,109 @@ def test_what_is_acknowledged_behind_damage_is_sent_again_once(audit: Path, repo
     assert [(written[1:], {False, True}), (written[2:], {None}), ([], {None}), ([], {None})] == sent
 
 
+def test_body_of_what_was_accepted_is_nobody_else_s_after_damage(audit: Path) -> None:
+    """Bodies of accepted records lie in the file under their old numbers: after damage they are kept for none."""
+    written, path = closed_segment(audit)
+    feed = open_journal(audit).feed("lane", durable=True)
+    feed.scan()
+    for record in feed.take(4):
+        feed.keep_body(record.position, Frozen(record.event.id.encode(), 1))
+        if record.event.id != written[0]:
+            feed.acknowledge([record.position])
+    feed.close()
+    starts = [at + 1 for at, byte in enumerate(path.read_bytes()) if byte == ord("\n")]
+    flip(path, starts[1] + 90)
+    second = open_journal(audit).feed("lane", durable=True)
+    second.scan()
+    second.acknowledge([second.take(2)[1].position])  # what the cursor says now are the new numbers
+    second.close()
+    third = open_journal(audit).feed("lane", durable=True)
+    third.scan()
+    kept = {record.event.id: third.kept_body(record.position) for record in third.take(9)}
+
+    assert {written[0]: written[0].encode(), written[3]: None, written[4]: None} == {
+        each: body and body.body for each, body in kept.items()
+    }
+
+
+@pytest.mark.parametrize("died", [False, True], ids=["closed", "orphan"])
+def test_line_that_lost_its_break_too_is_counted(audit: Path, reporter: Reporter, died: bool) -> None:  # noqa: FBT001
+    """Damage that reaches over a line's end is no torn tail where lines follow: it is put aside and told."""
+    written, path = orphan(audit, 5)[:2] if died else closed_segment(audit)
+    data = bytearray(path.read_bytes())
+    starts = [at + 1 for at, byte in enumerate(data) if byte == ord("\n")]
+    half = (starts[2] + starts[3]) // 2
+    with path.open("r+b") as file:
+        file.seek(half)
+        file.write(bytes(starts[3] - half))
+    feed = open_journal(audit, reporter=reporter).feed("lane", durable=True)
+    feed.scan()
+
+    assert [*written[:2], *written[3:]] == deliver_all(feed)
+    assert ({"corrupt": 1}, None) == (reporter.counts(), feed.passed((path.stem, 2)))
+
+
+@pytest.mark.parametrize("cut", [False, True], ids=["with its end", "without its end"])
+@pytest.mark.parametrize("stuck", [0, 6])
+def test_what_is_acknowledged_behind_damage_is_sent_again_no_more_than_once(
+    audit: Path,
+    cut: bool,  # noqa: FBT001
+    stuck: int,
+) -> None:
+    """However often a damaged segment is opened, and wherever in it the lane stands, only its first opening forgets."""
+    journal = open_journal(audit)
+    written = write(journal, 12)
+    journal.rest()
+    (path,) = (audit / "journal").iterdir()
+    lines = path.read_bytes().split(b"\n")
+    for damaged in (3, 9):
+        lines[damaged] = lines[damaged].replace(b"tweet", b"tweEt", 1)
+    path.write_bytes(b"\n".join(lines[:-2] if cut else lines) + b"\n" * cut)
+    numbers = []
+    for waiting in ([0, 6], [0, 6], [stuck], [stuck]):
+        feed = open_journal(audit).feed("lane", durable=True)
+        feed.scan()
+        records = take_all(feed)
+        numbers.append(len(records))
+        held = {written[each] for each in waiting}
+        feed.acknowledge([record.position for record in records if record.event.id not in held])
+        feed.close()
+
+    assert [10, 2, 2, 1] == numbers
+
+
+def test_fate_of_a_damaged_record_is_unknown_also_when_it_was_looked_at(audit: Path, reporter: Reporter) -> None:
+    """Somebody moves what was put aside out of the directory: no receipt takes another event's place for it then."""
+    _, path = closed_segment(audit)
+    feed = open_journal(audit, reporter=reporter).feed("lane", durable=True)
+    starts = [at + 1 for at, byte in enumerate(path.read_bytes()) if byte == ord("\n")]
+    flip(path, starts[1] + 90)
+    feed.scan()
+    records = take_all(feed)
+    path.with_suffix(".corrupt").unlink()
+    waiting = feed.passed((path.stem, 1))
+    elsewhere = open_journal(audit).feed("lane", durable=True)
+    feed.acknowledge([records[0].position])
+    other = elsewhere.passed((path.stem, 1))
+    feed.acknowledge([record.position for record in records[1:]])
+
+    assert (None, None, None) == (waiting, other, feed.passed((path.stem, 1)))
+
+
+def test_flush_waits_for_a_closed_segment_to_its_end(audit: Path) -> None:
+    """A line break that was hit hides a record from the count: what a flush waits for is the end, not a number."""
+    journal = open_journal(audit)
+    written = write(journal, 1)
+    journal.rest()
+    (path,) = (audit / "journal").iterdir()
+    flip(path, path.read_bytes().index(b"\n"))  # the header's
+    feed = open_journal(audit).feed("lane", durable=True)
+    feed.scan()
+    mark = feed.mark()
+
+    assert (False, written, True) == (feed.reached(mark), deliver_all(feed), feed.reached(mark))
+
+
 def test_damage_that_another_process_is_about_to_keep_is_not_waited_for(audit: Path, reporter: Reporter) -> None:
     """A process that was stopped in the middle of keeping damage holds nobody up."""
     written, path = closed_segment(audit)
