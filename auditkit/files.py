@@ -442,9 +442,9 @@ def replace_locked(handle: Handle, path: Path, lines: Iterable[bytes]) -> Handle
     return new
 
 
-def lines_of(handle: Handle) -> Iterator[bytes]:
-    """Yield a file's lines, each with its line break; what follows the last one is yielded as it is."""
-    offset, rest = 0, b""
+def lines_of(handle: Handle, offset: int = 0) -> Iterator[bytes]:
+    """Yield a file's lines from one on, each with its line break; what follows the last one is yielded as it is."""
+    rest = b""
     while data := read_at(handle.fd, _CHUNK, offset):
         offset += len(data)
         *whole, rest = (rest + data).split(b"\n")

@@ -257,6 +257,10 @@ class Feed(Protocol):
         """Write a dead letter, durably, before its record is acknowledged."""
         ...
 
+    def refusal(self, event_id: str) -> str | None:
+        """Return why an event of this process is a dead letter, whoever buried it; None where it is none."""
+        ...
+
     def doubt(self, event: Event, first_ns: int) -> None:
         """Keep durably that the destination may have an event twice, having been sent it long ago. Raises nothing."""
         ...

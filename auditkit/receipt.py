@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Protocol
 
-from auditkit.errors import ReceiptUnavailable
+from auditkit.errors import DeliveryRejected, ReceiptUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
@@ -28,17 +28,35 @@ class Destination(Protocol):
         """
         ...
 
+    def refusal(self, event_id: str) -> str | None:
+        """Return why an event is a dead letter, whoever worked the lane then; None where it is none."""
+        ...
+
     def wait(self, position: Position, timeout: float) -> None:
         """Wait until the event's fate may have changed, at most ``timeout`` seconds."""
         ...
 
+    @property
+    def name(self) -> str:
+        """Return what people call it."""
+        ...
+
 
 class Followed:
-    """A destination that other processes work: its cursor on disk is all there is to ask."""
+    """A destination that other processes work: its cursor on disk and its dead letters are all there is to ask.
 
-    def __init__(self, feed: Feed) -> None:
+    Attributes:
+        name: What people call it.
+    """
+
+    def __init__(self, name: str, feed: Feed) -> None:
         """Keep whose cursor it is."""
+        self.name = name
         self._feed = feed
+
+    def refusal(self, event_id: str) -> str | None:
+        """Return why an event is a dead letter; None where it is none."""
+        return self._feed.refusal(event_id)
 
     def fate(self, position: Position) -> bool | None:
         """Return whether the destination has an event; None when nobody here can know."""
@@ -52,6 +70,13 @@ class Followed:
 
 class Nobody:
     """A destination that nobody here can tell of: the trail was shut down before the event."""
+
+    name = "nobody"
+
+    def refusal(self, event_id: str) -> str | None:
+        """Return None."""
+        del event_id
+        return None
 
     def fate(self, position: Position) -> bool | None:
         """Return None."""
@@ -112,10 +137,17 @@ class Receipt:
             raise ReceiptUnavailable("the event was not recorded, or inside the recording of another one")
         fates = [each.fate(position) for each in watch.destinations]
         if all(fates):
+            self._check(watch.destinations)
             return True
         if None in fates or watch.gone:
             raise ReceiptUnavailable(watch.gone or "nobody here can tell what became of the event")
         return False
+
+    def _check(self, destinations: Sequence[Destination]) -> None:
+        """Raise where it is a dead letter: it counts as passed then, whoever wrote it."""
+        for each in destinations:
+            if (reason := each.refusal(self.id)) is not None:
+                raise DeliveryRejected(each.name, reason)
 
     def _follow(self) -> tuple[Position, Watch]:
         """Go on to where the event went, if it did."""

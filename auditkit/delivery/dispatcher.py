@@ -341,6 +341,10 @@ class Dispatcher:
         except OSError:
             return None
 
+    def refusal(self, event_id: str) -> str | None:
+        """Return why an event is a dead letter, whoever buried it; None where it is none."""
+        return self._feed.refusal(event_id)
+
     def stats(self) -> LaneStats:
         """Return what became of this destination's events in this process."""
         with self.state:

@@ -312,6 +312,10 @@ class Lane:
         """
         return self._dispatcher.fate(position)
 
+    def refusal(self, event_id: str) -> str | None:
+        """Return why an event is a dead letter, whoever buried it; None where it is none."""
+        return self._dispatcher.refusal(event_id)
+
     def wait(self, position: Position, timeout: float) -> None:
         """Wait until an attempt has ended and the event may be delivered, at most ``timeout`` seconds."""
         with self._state:

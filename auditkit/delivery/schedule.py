@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import heapq
 import math
+from collections import deque
 from dataclasses import dataclass, replace
 from itertools import islice, takewhile
 from typing import TYPE_CHECKING
@@ -48,6 +49,12 @@ class Batch:
     concluded: Verdict | None = None
     first_ns: int = 0
 
+    def halves(self, now: float) -> list[Batch]:
+        """Return the two halves of a batch that failed now."""
+        middle = len(self.positions) // 2
+        parts = (self.positions[:middle], self.positions[middle:])
+        return [replace(self, positions=part, records=(), failed_at=now) for part in parts]
+
     def failing(self, now: float, accepted_at: float) -> float:
         """Return the seconds for which they failed while others were accepted.
 
@@ -77,6 +84,7 @@ class Schedule:
         self.blocks = 0
         self.accepted_at = -math.inf
         self._under_way: list[Batch] = []
+        self._halves: deque[Batch] = deque()  # of batches that were refused: sent before all else
         self._retries: list[tuple[float, int, Batch]] = []
         self._queued = 0
         self._held_back = 0
@@ -93,6 +101,10 @@ class Schedule:
         """
         if now < self.closed_until or (self.blocks and self.in_flight):
             return None
+        if self._halves:
+            half = self._halves.popleft()
+            self._under_way.append(half)
+            return half
         due = bool(self._retries) and self._retries[0][0] <= now
         if due and (not self.blocks or self._retries[0][2].concluded):
             return self._retry()
@@ -165,12 +177,14 @@ class Schedule:
             return self.closed_until - now
         if self.blocks and self.in_flight:
             return math.inf  # the end of that attempt is told
+        if self._halves:
+            return 0.0
         return max(0.0, self._retries[0][0] - now) if self._retries else math.inf
 
     @property
     def waits(self) -> bool:
         """Return whether anything is being sent or is to be tried again."""
-        return bool(self._under_way or self._retries)
+        return bool(self._under_way or self._halves or self._retries)
 
     # ------------------------------------------------------------------ learning
 
@@ -204,13 +218,12 @@ class Schedule:
             self._left_alone_until = now + verdict.hold
         if verdict.asked:
             self._asked_until = now + verdict.hold
-        self.queue(batch, now + verdict.wait)
+        for part in batch.halves(now) if verdict.apart else [batch]:
+            self.queue(part, now + verdict.wait)
 
     def halve(self, batch: Batch, now: float) -> None:
-        """Put the two halves of a batch that failed now where they are sent next."""
-        middle = len(batch.positions) // 2
-        for half in (batch.positions[:middle], batch.positions[middle:]):
-            self.queue(replace(batch, positions=half, failed_at=now), now)
+        """Put the two halves of a batch that failed now where they are sent next, in their order."""
+        self._halves.extendleft(reversed(batch.halves(now)))
 
     def queue(self, batch: Batch, due: float) -> None:
         """Keep a batch to be tried when it is due."""

@@ -15,6 +15,7 @@ LONGEST_ASKED = 900.0  # seconds of a destination's Retry-After that are honoure
 PROBE = 60.0  # seconds at most between attempts at a destination whose configuration is wrong
 GIVE_UP = 24 * 3600.0  # seconds after which an event that keeps failing among accepted ones is undeliverable
 LONGEST_COUNTED = 3600.0  # seconds between two failures that count for that: an outage is no event's own failing
+TOGETHER = 3  # failures after which a batch is tried again in halves: one of its events may fail them all
 RECENT = 60.0  # seconds for which an accepted event shows that a destination's configuration is right
 
 
@@ -37,6 +38,7 @@ class Verdict:
         wait: Seconds after which these events are tried again.
         hold: Seconds for which the destination gets nothing at all.
         asked: Whether the destination itself named the time: then nobody may hurry it.
+        apart: Whether a batch is tried again in halves.
         reason: Why the attempt failed.
     """
 
@@ -44,6 +46,7 @@ class Verdict:
     wait: float = 0.0
     hold: float = 0.0
     asked: bool = False
+    apart: bool = False
     reason: str = ""
 
 
@@ -78,7 +81,8 @@ class Attempt:
 def judge(attempt: Attempt) -> Verdict:
     """Return what an attempt leads to.
 
-    A rejected batch is halved until the bad event stands alone. A destination that accepted another event
+    A rejected batch is halved until the bad event stands alone, and so is one that fails though others are accepted,
+    or again and again. A destination that accepted another event
     within the last minute is not misconfigured, whatever it says about this one; and events that fail while
     others are accepted wait alone, so that they hold nobody back.
     """
@@ -97,7 +101,8 @@ def judge(attempt: Attempt) -> Verdict:
     if asked is not None:
         return Verdict(action=Action.RETRY, wait=wait, hold=asked, asked=True, reason=reason)
     hold = 0.0 if alone else wait_after(attempt.blocks, attempt.chance)
-    return Verdict(action=Action.RETRY, wait=wait, hold=hold, reason=reason)
+    apart = attempt.size > 1 and (alone or attempt.failures >= TOGETHER)
+    return Verdict(action=Action.RETRY, wait=wait, hold=hold, apart=apart, reason=reason)
 
 
 def _apart(attempt: Attempt) -> Action:

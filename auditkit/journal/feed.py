@@ -109,6 +109,7 @@ class DiskFeed:
         self._opened: deque[Held] = deque()  # the same for a lane that is not durable
         self._own: set[str] = set()  # this process's own segments that this lane has not passed
         self._damaged: set[str] = set()  # segments of which damage was met
+        self._letters = letters.end_of(root, lane)  # before those of this process's events
         self._toured = False  # whether all that wait had their turn since the last look, and nothing was found
         # Segments that were open in earlier scans, and since when: minus infinity where their writer says that it
         # does not work this lane.
@@ -444,9 +445,12 @@ class DiskFeed:
         found = {path.stem: path for path in files.listing(self._directory) if path.suffix in {OPEN, CLOSED}}
         now = self._clock.monotonic()
         self._open_since = {name: since for name, since in self._open_since.items() if name in found}
-        to_claim = {name: None for name, path in found.items() if self._is_to_claim(path, now, eager=eager)}
+        waiting = self._unheld()  # also what an eager look took over
+        to_claim = {
+            name: None for name, path in found.items() if self._is_to_claim(path, now, eager=eager or name in waiting)
+        }
         # A listing may miss a file that is renamed meanwhile.
-        missed = [name for name in self._unheld() if name not in found and self._is_there(name)]
+        missed = [name for name in waiting if name not in found and self._is_there(name)]
         for name in tuple(self._own):  # `begun` may add to them meanwhile
             if name not in found and name not in self._held and not self._is_there(name):
                 self._own.discard(name)
@@ -574,6 +578,7 @@ class DiskFeed:
     def _gone(self, name: str, cursor: Cursor | None) -> None:
         """Learn that a segment was removed before this lane opened it: others that it waited for had passed it."""
         if cursor is not None:  # this lane had passed it too, and the cursor is one that the claim has made
+            discard(cursor.path)  # what was sent of a segment of which nothing could be read
             cursor.remove()
             return
         self._refused.add(name)
@@ -653,6 +658,13 @@ class DiskFeed:
         self._reporter.report(code, message, cause=cause, error=error)
 
     # ------------------------------------------------------------------ dead letters
+
+    def refusal(self, event_id: str) -> str | None:
+        """Return why an event of this process is a dead letter, whoever buried it; None where it is none."""
+        try:
+            return letters.reason_of(self._root, self.lane, event_id, self._letters)
+        except OSError:
+            return None
 
     def bury(self, event: Event, reason: str) -> None:
         """Write a dead letter, durably, before its record is acknowledged.

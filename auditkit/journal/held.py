@@ -150,8 +150,9 @@ class Held:
         Raises:
             OSError: The damage cannot be read or kept (now): the segment waits until it can.
         """
-        left = files.size(self._file) - self._offset  # less than nothing where the segment was cut off before its place
-        rest = files.read_at(self._file.fd, left, self._offset) if left > 0 else b""
+        whole = files.read_at(self._file.fd, files.size(self._file), 0)
+        self._offset = self._place_in(whole)
+        rest = whole[self._offset :]
         found: list[frames.Frame] = []
         damaged: list[bytes] = []
         for each in frames.resynchronise(rest, self._head, self._chain, offset=self._offset):
@@ -162,8 +163,13 @@ class Held:
         if not (found and found[-1].is_end):  # it was closed with its end: at least one line is gone, or cut
             damaged.append(b"\n" if not damaged or damaged[-1].endswith(b"\n") else damaged.pop() + b"\n")
         self._put_aside(damaged)
-        self._renumber(zlib.crc32(files.read_at(self._file.fd, files.size(self._file), 0)) or 1)
+        self._renumber(zlib.crc32(whole) or 1)
         return found or [frames.Frame(frames.end(self._index), self._head, self._offset)]
+
+    def _place_in(self, whole: bytes) -> int:
+        """Return where the line ends that the lane read last: what was taken out before it moved it."""
+        start = whole.find(self._head + b" ") if self._head != frames.START else -1
+        return self._offset if start < 0 else whole.find(b"\n", start) + 1 or self._offset
 
     def _renumber(self, damage: int) -> None:
         """Forget what is known by numbers that records beyond the damage had before, unless that was done for it.

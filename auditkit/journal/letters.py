@@ -6,7 +6,7 @@ import hashlib
 import json
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from auditkit import files
 from auditkit.encoding import MAX_RECORD, decode, encode_event
@@ -130,6 +130,48 @@ def count_letters(root: Path, lane: str) -> int:
         return sum(line.endswith(b"\n") and not line.isspace() for line in files.lines_of(file))
     finally:
         files.close(file)
+
+
+class End(NamedTuple):
+    """Where a file of letters ended: those that come later lie behind it, unless it was made anew.
+
+    Attributes:
+        inode: Which file it was; 0 for none.
+        size: Its bytes.
+    """
+
+    inode: int = 0
+    size: int = 0
+
+
+def end_of(root: Path, lane: str) -> End:
+    """Return where a destination's dead letters end now."""
+    try:
+        stat = _path(root / DEAD, lane).stat()
+    except OSError:
+        return End()
+    return End(stat.st_ino, stat.st_size)
+
+
+def reason_of(root: Path, lane: str, event_id: str, since: End) -> str | None:
+    """Return why an event that was recorded ``since`` is a dead letter; None where it is none.
+
+    Raises:
+        OSError: The letters may not be read.
+    """
+    now = end_of(root, lane)
+    if now in {since, End()}:
+        return None
+    stated = json.dumps(event_id).encode("ascii")
+    file = files.open_to_read(_path(root / DEAD, lane))
+    try:
+        for line in files.lines_of(file, since.size if now.inode == since.inode else 0):
+            letter = Letter.read(lane, line) if stated in line else None
+            if letter is not None and letter.id == event_id:
+                return letter.reason
+    finally:
+        files.close(file)
+    return None
 
 
 def _read(file: files.Handle, lane: str) -> Iterator[Letter]:

@@ -245,7 +245,8 @@ def count_records(directory: Path, name: str) -> int:
     """
     file = open_segment(directory, name)
     try:
-        return frames.count_records(files.read_at(file.fd, files.size(file), 0).rstrip(b"\0"))
+        data = files.read_at(file.fd, files.size(file), 0)
+        return frames.count_records(data[: data.rfind(b"\n") + 1])  # what is torn, or being written, is none yet
     finally:
         files.close(file)
 

@@ -132,7 +132,7 @@ class Builder:
         journal = self._journal(directory)
         if not self._settings.deliver:
             self._remember(journal)
-            followed = [Followed(journal.follow(name)) for name in self._durable]
+            followed = [Followed(name, journal.follow(name)) for name in self._durable]
             return Works(journal, Watch(followed, self._clock))
         lanes = self._lanes(journal, already or {})
         ledger, ledger_lanes = self._ledger(directory, journal) if self._settings.ledger else (None, [])

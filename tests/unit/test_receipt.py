@@ -22,9 +22,15 @@ PLACE: Final[Position] = ("segment", 3)
 class Told:
     """A destination whose answers a test gives."""
 
-    def __init__(self, *fates: bool | None) -> None:
+    name = "told"
+
+    def __init__(self, *fates: bool | None, refused: str | None = None) -> None:
         self.fates = list(fates)
+        self.refused = refused
         self.waited: list[float] = []
+
+    def refusal(self, event_id: str) -> str | None:
+        return self.refused if event_id == "e1" else None
 
     def fate(self, position: Position) -> bool | None:
         assert position == PLACE
@@ -132,6 +138,13 @@ def test_receipt_raises_the_refusal() -> None:
     assert ("scripted", "no such schema") == (caught.value.destination, caught.value.reason)
 
 
+def test_receipt_of_what_another_process_buried_is_refused() -> None:
+    """Who only follows a destination hears that it passed the event: that it is a dead letter its letters tell."""
+    assert not receipt(Told(False, refused="no such schema")).done()
+    with pytest.raises(DeliveryRejected, match="^told rejected the event: no such schema$"):
+        receipt(Told(True), Told(True, refused="no such schema")).result()
+
+
 def test_receipt_follows_an_event_that_moved() -> None:
     """An event that went to another journal is asked for there."""
     there = Told(True)
@@ -146,7 +159,7 @@ def test_receipt_follows_a_cursor_that_another_process_moves() -> None:
     bench = Bench()
     bench.record()
     (place,) = bench.positions
-    waiting = Receipt("e1", place, Watch([Followed(bench.feed)], bench.clock))
+    waiting = Receipt("e1", place, Watch([Followed("scripted", bench.feed)], bench.clock))
     assert not waiting.done()
 
     other = threading.Thread(target=run, args=(bench.dispatcher(),))

@@ -68,6 +68,9 @@ class BrokenFeed:
         self._check("bury")
         self._feed.bury(event, reason)
 
+    def refusal(self, event_id: str) -> str | None:
+        return self._feed.refusal(event_id)
+
     def keep_body(self, position: Position, frozen: Frozen) -> None:
         self._feed.keep_body(position, frozen)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from auditkit.delivery.dispatcher import Dispatcher
+from auditkit.delivery.schedule import HELD_BACK
 from auditkit.delivery.tally import LaneStats
 from auditkit.delivery.verdict import GIVE_UP, LONGEST_WAIT
 from auditkit.errors import DeliveryRejected, Paused, Rejected, TemporaryFailure
@@ -214,6 +215,81 @@ def test_failing_events_of_many_segments_are_given_up_too(tmp_path: Path) -> Non
         clock.advance(LONGEST_WAIT)
 
     assert len(bad) == dispatcher.stats().dead_letters
+
+
+def test_batches_that_are_given_back_are_given_up_too(tmp_path: Path) -> None:
+    """More segments than a lane holds, each with an event that fails and one that fails with it, in one batch."""
+    audit = tmp_path / "audit"
+    journal = open_journal(audit)
+    bad: set[str] = set()
+    dragged: set[str] = set()
+    for _ in range(HELD_AT_ONCE + 3):
+        bad.update(write(journal, 1))
+        dragged.update(write(journal, 1))
+        journal.rest()
+    clock, transport = DrivenClock(), ScriptedTransport(otherwise=partial(refuse, bad), max_batch=2)
+    feed = open_journal(audit).feed("scripted", durable=True)
+    dispatcher = Dispatcher(transport, feed, clock=clock, reporter=Reporter(clock))
+    while clock.monotonic() < 5 * GIVE_UP:
+        if clock.monotonic() % 1500 == 0:
+            write(journal, 1)
+            journal.rest()
+        run(dispatcher)
+        clock.advance(LONGEST_WAIT)
+
+    assert (len(bad), set()) == (dispatcher.stats().dead_letters, dragged - set(ids(transport.events)))
+
+
+def test_rejected_batches_are_halved_though_nothing_is_accepted(tmp_path: Path) -> None:
+    """More segments than a lane holds, each with an event that is refused, after one failure: no endless turns."""
+    audit = tmp_path / "audit"
+    journal = open_journal(audit)
+    bad: set[str] = set()
+    for _ in range(HELD_AT_ONCE + 3):
+        bad.update(write(journal, 1))
+        write(journal, 1)
+        journal.rest()
+
+    def judge(events: Sequence[Event]) -> None:
+        if bad & set(ids(events)):
+            raise Rejected("no such schema")
+
+    clock = DrivenClock()
+    transport = ScriptedTransport(TemporaryFailure("503"), otherwise=judge, max_batch=2)
+    feed = open_journal(audit).feed("scripted", durable=True)
+    dispatcher = Dispatcher(transport, feed, clock=clock, reporter=Reporter(clock))
+    run(dispatcher)
+    clock.advance(1)
+    attempts = 0
+    while attempts < 2000:
+        with dispatcher.state:
+            batch = dispatcher.next()
+        if batch is None:
+            break
+        dispatcher.attempt(batch)
+        attempts += 1
+
+    assert (3 * len(bad), len(bad)) == (attempts, dispatcher.stats().dead_letters)
+
+
+def test_failing_batches_hold_nobody_back(tmp_path: Path) -> None:
+    """One event in each of a few batches fails, no more than documented: what comes behind has its turn."""
+    audit = tmp_path / "audit"
+    journal = open_journal(audit)
+    bad: set[str] = set()
+    for _ in range(HELD_BACK // 100 + 1):
+        bad.update(write(journal, 1))
+        write(journal, 99)
+    journal.rest()
+    good = write(journal, 1)
+    clock, transport = DrivenClock(), ScriptedTransport(otherwise=partial(refuse, bad), max_batch=100)
+    feed = open_journal(audit).feed("scripted", durable=True)
+    dispatcher = Dispatcher(transport, feed, clock=clock, reporter=Reporter(clock))
+    while clock.monotonic() < 3 * GIVE_UP:
+        run(dispatcher)
+        clock.advance(LONGEST_WAIT)
+
+    assert set(good) <= set(ids(transport.events))
 
 
 def test_known_events_are_not_sent_again_in_an_outage(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from auditkit import files
+from auditkit.journal import backlog
 from auditkit.journal.adoption import sweep
 from auditkit.protocols import Frozen
 from auditkit.reporting import Reporter
@@ -471,3 +472,61 @@ def test_two_lanes_share_an_adopted_segment(audit: Path, reporter: Reporter) -> 
         feed.scan()
 
     assert [written, written] == [ids(take_all(feed)) for feed in feeds]
+
+
+def test_line_that_is_removed_before_a_lane_s_place_costs_no_other_line(tmp_path: Path) -> None:
+    """What lies behind the place moves before it: it is delivered, or kept and counted, and not just gone."""
+    audit = tmp_path / "audit"
+    reporter = Reporter(CLOCK)
+    journal = open_journal(audit, reporter=reporter)
+    written = write(journal, 6)
+    feed = journal.feed("lane", durable=True)
+    feed.acknowledge([record.position for record in feed.take(3)])
+    feed.close()
+    journal.rest()
+    (path,) = (audit / "journal").glob("*.closed")
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[:1] + lines[2:]))
+    later = open_journal(audit, reporter=reporter).feed("lane", durable=True)
+    later.scan()
+    delivered = deliver_all(later)
+    kept = b"".join(each.read_bytes() for each in (audit / "journal").glob("*.corrupt"))
+
+    assert [] == [each for each in written[3:] if each not in delivered and each.encode() not in kept]
+
+
+def test_bodies_of_a_segment_that_was_emptied_go(tmp_path: Path) -> None:
+    """What was sent of a segment that is there no more, as nothing of it could be read, is not kept for ever."""
+    audit = tmp_path / "audit"
+    journal = open_journal(audit)
+    feed = journal.feed("lane", durable=True)
+    write(journal, 1)
+    (record,) = feed.take(1)
+    feed.keep_body(record.position, Frozen(b"body", 1))
+    feed.close()
+    assert journal._segment is not None
+    journal._segment.release()  # as a kill does
+    (path,) = (audit / "journal").glob("*.open")
+    path.write_bytes(b"")
+    later = open_journal(audit).feed("lane", durable=True)
+    later.scan(eager=True)
+    later.scan(eager=True)
+
+    assert [] == segments(audit)
+    assert [] == [each.name for each in (audit / "lanes" / "lane").iterdir()]
+
+
+def test_torn_end_is_not_counted_as_a_record_less(tmp_path: Path) -> None:
+    """A process was killed while it wrote its segment's end: what is pending is what was recorded."""
+    audit = tmp_path / "audit"
+    journal = open_journal(audit)
+    journal.feed("lane", durable=True)
+    write(journal, 1)
+    assert journal._segment is not None
+    path = journal._segment.path
+    journal._segment.end()
+    journal._segment.release()
+    whole = path.read_bytes().rstrip(b"\0")
+    path.write_bytes(whole[:-2])
+
+    assert 1 == backlog(audit, "lane")

@@ -19,6 +19,7 @@ from auditkit.journal.cursor import Cursor
 from auditkit.journal.feed import HELD_AT_ONCE, DiskFeed
 from auditkit.journal.frames import Keys
 from auditkit.journal.held import Held
+from auditkit.journal.letters import Letterbox
 from auditkit.reporting import Reporter
 from auditkit.testing import DrivenClock
 from tests.journals import (
@@ -386,6 +387,26 @@ def test_trouble_with_one_segment_does_not_stop_the_others(audit: Path, reporter
 
 
 # ---------------------------------------------------------------------- dead letters
+
+
+def test_who_follows_a_lane_hears_of_its_dead_letters(audit: Path) -> None:
+    """Another process wrote the letter: this one knows of its own events why, and of no older letter."""
+    journal = open_journal(audit)
+    older, *later = write(journal, 3)
+    worker = scanned(audit)
+    worker.scan(eager=True)
+    records = worker.take(3)
+    worker.bury(records[0].event, "too old")
+    following = journal.follow("lane")
+    before = [following.refusal(each) for each in (older, *later)]
+    worker.bury(records[1].event, "no such schema")
+    after = [following.refusal(each) for each in (older, *later)]
+    with Letterbox.opened(audit, "lane") as box:
+        assert box is not None
+        box.remove([older])
+
+    assert ([None] * 3, [None, "no such schema", None]) == (before, after)
+    assert after == [following.refusal(each) for each in (older, *later)]
 
 
 def test_dead_letters_are_lines_of_json(audit: Path) -> None:

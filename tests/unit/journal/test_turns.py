@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from auditkit import files
+from auditkit.journal import backlog, segment
 from auditkit.journal import cursor as cursors
-from auditkit.journal import segment
 from auditkit.journal.cursor import Cursor
 from auditkit.journal.feed import HELD_AT_ONCE, DiskFeed
 from tests.journals import deliver_all, ids, open_journal, segments, take_all, write
@@ -257,6 +257,23 @@ def test_flush_asks_about_one_segment_at_a_time(audit: Path, monkeypatch: pytest
     monkeypatch.setattr(cursors, "read", counted)
 
     assert (False, 1) == (feed.reached(mark), len(read))
+
+
+def test_mark_waits_for_what_an_eager_look_took_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A segment that waits for a place is waited for, though a later look would leave it to its living writer."""
+    monkeypatch.setattr("auditkit.journal.feed.HELD_AT_ONCE", 1)
+    journal, other = open_journal(tmp_path / "audit"), open_journal(tmp_path / "audit")
+    feed, idle = journal.feed("lane", durable=True), other.feed("lane", durable=True)
+    write(journal, 1)
+    write(other, 1)
+    feed.scan(eager=True)
+    mark = feed.mark()
+    assert 2 == len(mark)
+    feed.scan()
+    feed.acknowledge([record.position for record in feed.take(1)])
+
+    assert (1, False) == (backlog(tmp_path / "audit", "lane"), feed.reached(mark))
+    idle.close()
 
 
 # ---------------------------------------------------------------------- what is tried again
