@@ -194,11 +194,15 @@ class Feed(Protocol):
         ...
 
     def again(self, positions: Sequence[Position]) -> Sequence[Record]:
-        """Return records once more that were handed out and are not acknowledged.
+        """Return records once more that are not acknowledged, up to one that does not verify any more.
 
         Raises:
             OSError: They cannot be read (now).
         """
+        ...
+
+    def begin_anew(self, segment: str) -> None:
+        """Hand out again what is not acknowledged of a segment, of which nothing is being sent."""
         ...
 
     def acknowledge(self, positions: Sequence[Position]) -> None:

@@ -89,9 +89,7 @@ class Dispatcher:
         looks = now >= self._next_scan
         if looks:
             self.scan()
-        batch = self.schedule.choose(now, self._take)
-        if batch is not None and not batch.records and batch.concluded is None:
-            batch = self._again(batch, now)
+        batch = self._chosen(now)
         if looks and batch is None:
             end = self._clock.monotonic()
             self._next_scan = max(self._next_scan, end + (end - now) * _RARELY)
@@ -99,16 +97,37 @@ class Dispatcher:
             self.state.notify_all()
         return batch
 
-    def _again(self, batch: Batch, now: float) -> Batch | None:
-        """Read anew what is tried again; None where that cannot be done now."""
+    def _chosen(self, now: float) -> Batch | None:
+        while (batch := self.schedule.choose(now, self._take)) is not None:
+            if batch.records or batch.concluded is not None or self._is_read_again(batch, now):
+                return batch
+        return None
+
+    def _is_read_again(self, batch: Batch, now: float) -> bool:
+        """Read anew what is tried again; where that cannot be done now, it waits."""
         try:
-            batch.records = self._feed.again(batch.positions)
+            records = self._feed.again(batch.positions)
         except Exception as error:  # noqa: BLE001  (as in scan)
             self._report("read_failed", f"{self.name} cannot read what it tries again", error)
-            self.schedule.ended(batch)
-            self.schedule.queue(batch, now + _AGAIN)
-            return None
-        return batch
+            self._put_off(batch, now + _AGAIN)
+            return False
+        if len(records) < len(batch.positions):
+            self._put_off(batch, now + _AGAIN)
+            self._begin_anew(batch.positions[len(records)][0])
+            return False
+        batch.records = records
+        return True
+
+    def _put_off(self, batch: Batch, due: float) -> None:
+        self.schedule.ended(batch)
+        self.schedule.queue(batch, due)
+
+    def _begin_anew(self, segment: str) -> None:
+        """Have a segment read again that was damaged meanwhile, once nothing of it is on its way."""
+        if not self.schedule.is_sending(segment):
+            self.schedule.forget(segment)
+            self._ahead = deque(record for record in self._ahead if record.position[0] != segment)
+            self._feed.begin_anew(segment)
 
     def rest(self) -> float:
         """Return the seconds until there may be something to do that nobody tells of."""

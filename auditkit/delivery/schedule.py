@@ -105,18 +105,20 @@ class Schedule:
             half = self._halves.popleft()
             self._under_way.append(half)
             return half
-        due = bool(self._retries) and self._retries[0][0] <= now
-        if due and (not self.blocks or self._retries[0][2].concluded):
+        if self._is_due(now) and (not self.blocks or self._retries[0][2].concluded):
             return self._retry()
         records = take()
-        if not records:
-            return self._retry() if due else None
+        if not records:  # what was due may have been given back
+            return self._retry() if self._is_due(now) else None
         positions = [record.position for record in records]
         past = [self._past.pop(position, None) for position in positions] if self._past else [None]
         batch = Batch(positions, records) if past[0] is None else replace(past[0], positions=positions, records=records)
         self.taken += len(records)
         self._under_way.append(batch)
         return batch
+
+    def _is_due(self, now: float) -> bool:
+        return bool(self._retries) and self._retries[0][0] <= now
 
     def _retry(self) -> Batch:
         batch = heapq.heappop(self._retries)[2]
@@ -134,15 +136,28 @@ class Schedule:
 
         How long an event failed is remembered: it would never be given up else.
         """
-        for _, _, batch in self._retries:
-            back = [position for position in batch.positions if position[0] == segment]
-            batch.positions = [position for position in batch.positions if position[0] != segment]
-            self._held_back -= len(back)
+        for batch, back in self._let_go(segment):
             self._past.update(dict.fromkeys(back, replace(batch, positions=())))
-        self._retries = [each for each in self._retries if each[2].positions]
-        heapq.heapify(self._retries)
         for position in list(self._past)[:-_REMEMBERED]:
             del self._past[position]
+
+    def forget(self, segment: str) -> None:
+        """Let go of a segment's events, which are taken again by other numbers: it was damaged meanwhile."""
+        self._let_go(segment)
+        for position in [position for position in self._past if position[0] == segment]:
+            del self._past[position]
+
+    def _let_go(self, segment: str) -> list[tuple[Batch, list[Position]]]:
+        found: list[tuple[Batch, list[Position]]] = []
+        for batch in [*self._halves, *(batch for _, _, batch in self._retries)]:
+            back = [position for position in batch.positions if position[0] == segment]
+            batch.positions = [position for position in batch.positions if position[0] != segment]
+            found.append((batch, back))
+        self._halves = deque(batch for batch in self._halves if batch.positions)
+        self._retries = [each for each in self._retries if each[2].positions]
+        heapq.heapify(self._retries)
+        self._held_back = sum(len(batch.positions) for _, _, batch in self._retries)
+        return found
 
     def alike(self, records: Collection[Record], most: int) -> int:
         """Return how many of the first of these may go together: those that failed together before, or none did."""
@@ -160,6 +175,10 @@ class Schedule:
     def ended(self, batch: Batch) -> None:
         """Hear that a batch is not being sent any more."""
         self._under_way = [each for each in self._under_way if each is not batch]
+
+    def is_sending(self, segment: str) -> bool:
+        """Return whether events of a segment are being sent."""
+        return any(position[0] == segment for batch in self._under_way for position in batch.positions)
 
     @property
     def in_flight(self) -> int:

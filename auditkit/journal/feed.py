@@ -225,7 +225,7 @@ class DiskFeed:
         return None
 
     def again(self, positions: Sequence[Position]) -> Sequence[Record]:
-        """Return records once more that were handed out and are not acknowledged.
+        """Return records once more that are not acknowledged, up to one that does not verify any more.
 
         Raises:
             OSError: They cannot be read (now).
@@ -233,8 +233,15 @@ class DiskFeed:
         found: list[Record] = []
         for name, index in positions:
             held = self._held[name]
-            found.extend(self._as_records(held, [(index, held.again(index))]))
+            body = held.again(index)
+            if body is None:
+                break
+            found.extend(self._as_records(held, [(index, body)]))
         return found
+
+    def begin_anew(self, segment: str) -> None:
+        """Read a segment again from where the lane stands: what is damaged in it meanwhile is put aside then."""
+        self._held[segment].begin_anew()
 
     def acknowledge(self, positions: Sequence[Position]) -> None:
         """Say that the destination has these records for good, or that they are dead letters.

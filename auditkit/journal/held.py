@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import errno
 import math
-import os
 import zlib
 from collections import deque
 from contextlib import suppress
@@ -64,13 +62,17 @@ class Held:
         except BaseException:
             files.close(self._file)
             raise
+        self._is_kept = True  # whether the cursor says how far the lane has come
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """Go to where the lane stands: what was handed out and is not acknowledged is handed out again."""
         self._offset, self._index, self._head = self.progress.offset, self.progress.index, self.progress.head
         self._ready: deque[frames.Frame] = deque()
         self._marks: dict[int, tuple[int, bytes]] = {}  # where each record handed out ends, and its digits
         self._counted = (self._offset, self._index)  # lines are counted to this offset, and so many were records
         self.ended = False
         self._is_dry = False  # whether the last reading came to the end of what was written
-        self._is_kept = True  # whether the cursor says how far the lane has come
 
     def read(self, limit: int, room: float = math.inf) -> list[tuple[int, bytes]]:
         """Return up to ``limit`` records not handed out yet, each with its index; fewer when there are no more.
@@ -109,11 +111,11 @@ class Held:
         self.progress = self._advanced(self.progress, self.progress.ahead)
         return found
 
-    def again(self, index: int) -> bytes:
-        """Return a record once more that was handed out and is not acknowledged.
+    def again(self, index: int) -> bytes | None:
+        """Return a record once more that is not acknowledged; None where it does not verify any more.
 
         Raises:
-            OSError: It cannot be read (now), or does not verify any more.
+            OSError: It cannot be read (now).
         """
         at = self.progress
         first = at.index if at.damage else index  # where damage lies between, from the lane's place on
@@ -125,7 +127,7 @@ class Held:
                 if first == index:
                     return frame.body
                 first += 1
-        raise OSError(errno.EIO, os.strerror(errno.EIO), self.name)
+        return None
 
     def _fill(self) -> bool:
         """Read on as far as lines verify; return whether there is one."""

@@ -198,6 +198,9 @@ class MemoryFeed:
         """Return records once more that were handed out and are not acknowledged."""
         return self._as_records([each for _, index in positions for each in self._journal.since(index, 1)])
 
+    def begin_anew(self, segment: str) -> None:
+        """Do nothing: memory is not damaged."""
+
     def _as_records(self, found: Sequence[tuple[int, Draft]]) -> Sequence[Record]:
         return [Record((_SEGMENT, index), self._journal.fitted(index, draft).event()) for index, draft in found]
 

@@ -41,6 +41,9 @@ class BrokenFeed:
         self._check("again")
         return self._returned(self._feed.again(positions))
 
+    def begin_anew(self, segment: str) -> None:
+        self._feed.begin_anew(segment)
+
     def _returned(self, records: Sequence[Record]) -> Sequence[Record]:
         return [Record(record.position, record.event, record.body, returned=self.returned) for record in records]
 

@@ -295,3 +295,20 @@ def test_halves_know_that_they_failed() -> None:
     again = judge(schedule.attempt(sent(schedule, 800.0), TemporaryFailure("busy"), 800.0, 0.5))
 
     assert (Action.RETRY, Action.BURY) == (verdict.action, again.action)
+
+
+def test_damaged_segment_is_forgotten() -> None:
+    """What is taken again by other numbers has no past, were it half of what was refused or given back before."""
+    schedule = Schedule()
+    other = Record(("b", 0), EVENT)
+    failed(schedule, sent(schedule, 0.0, lambda: [Record(("a", 9), EVENT), other]), 0.0, hold=0.0)
+    failed(schedule, sent(schedule, 0.0, lambda: [Record(("a", 1), EVENT)]), 0.0, hold=0.0)
+    schedule.give_back("a")
+    refused = sent(schedule, 0.0, lambda: [Record(("a", 2), EVENT), Record(("a", 3), EVENT)])
+    schedule.ended(refused)
+    schedule.halve(refused, 0.0)
+    schedule.forget("a")
+    left = sent(schedule, 10.0, lambda: [Record(("a", 1), EVENT)])
+    again = sent(schedule, 10.0, lambda: [Record(("a", 1), EVENT)])
+
+    assert ([("b", 0)], 0) == (left.positions, again.failures)
