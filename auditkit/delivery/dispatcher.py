@@ -74,6 +74,7 @@ class Dispatcher:
         self._already = set(already)
         self._tally = Tally()
         self._ahead: deque[Record] = deque()  # taken from the feed, and not chosen yet
+        self._anew: dict[str, float] = {}  # when damaged segments were read again
         self._next_scan = -math.inf
         self._scan_interval = scan_interval
         self._blind = False  # whether the last look at the journal failed
@@ -113,7 +114,7 @@ class Dispatcher:
             return False
         if len(records) < len(batch.positions):
             self._put_off(batch, now + _AGAIN)
-            self._begin_anew(batch.positions[len(records)][0])
+            self._begin_anew(batch.positions[len(records)][0], now)
             return False
         batch.records = records
         return True
@@ -122,9 +123,10 @@ class Dispatcher:
         self.schedule.ended(batch)
         self.schedule.queue(batch, due)
 
-    def _begin_anew(self, segment: str) -> None:
-        """Have a segment read again that was damaged meanwhile, once nothing of it is on its way."""
-        if not self.schedule.is_sending(segment):
+    def _begin_anew(self, segment: str, now: float) -> None:
+        """Have a segment read again that was damaged meanwhile, once nothing of it is on its way; now and then."""
+        if not self.schedule.is_sending(segment) and now - self._anew.get(segment, -math.inf) >= _AGAIN:
+            self._anew[segment] = now
             self.schedule.forget(segment)
             self._ahead = deque(record for record in self._ahead if record.position[0] != segment)
             self._feed.begin_anew(segment)
@@ -154,9 +156,10 @@ class Dispatcher:
             self._feed.tell(self._tally.standing(now))
 
     def _take(self) -> Sequence[Record]:
-        if self.schedule.is_full and not self._give_way():
+        is_full = self.schedule.is_full
+        if is_full and not (self.schedule.blocks and self._ahead) and not self._give_way():
             return ()
-        if len(self._ahead) < self._max_batch:
+        if len(self._ahead) < self._max_batch and not (is_full and self._ahead):
             self._read_ahead()
         if not self._ahead and self._give_way():
             self._read_ahead()

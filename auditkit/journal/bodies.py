@@ -170,6 +170,7 @@ class Bodies:
                     if not place.length or self._is_accepted(index):  # dropped, or nobody's business any more
                         del places[index]
                     self._end = place.offset + _HEAD.size + place.length
+                os.ftruncate(self._opened().fd, self._end)  # what lies behind damage must not come back
             self._places = places
         return self._places
 

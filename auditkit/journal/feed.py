@@ -8,6 +8,7 @@ import threading
 from collections import deque
 from contextlib import suppress
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from auditkit import files
@@ -104,7 +105,6 @@ class DiskFeed:
         self._held: dict[str, Held] = {}
         self._waiting: deque[str] = deque()  # segments to deliver when those held leave room, oldest first
         self._unclaimed: list[str] = []  # segments that could not be opened, and wait for the next look
-        self._gave_way: dict[str, None] = {}  # segments that were let go of for those behind them, in this order
         self._begun: deque[str] = deque()  # this process's own new segments, not among the waiting yet
         self._opened: deque[Held] = deque()  # the same for a lane that is not durable
         self._own: set[str] = set()  # this process's own segments that this lane has not passed
@@ -165,8 +165,8 @@ class DiskFeed:
         """
         if not self._waiting or len(self._held) < HELD_AT_ONCE or not self._durable:
             return 0
-        idle = [name for name, held in self._held.items() if held.is_idle and name not in self._own]
-        able = [name for name in idle[:most] if self._held[name].can_be_left()]
+        idle = (name for name, held in self._held.items() if held.is_idle and name not in self._own)
+        able = list(islice((name for name in idle if self._held[name].goes_on()), most))
         for name in able:
             self._let_go(name)
         return len(able)
@@ -181,7 +181,7 @@ class DiskFeed:
     def _read(self, limit: int) -> list[Record]:
         records: list[Record] = []
         room = _MOST_AT_ONCE
-        for held in self._oldest_first():
+        for held in tuple(self._held.values()):  # those that were taken first
             try:
                 found = held.read(limit - len(records), room)
             except OSError as error:  # what the others gave is handed out all the same
@@ -194,9 +194,6 @@ class DiskFeed:
             if len(records) >= limit or room <= 0:
                 break
         return records
-
-    def _oldest_first(self) -> list[Held]:
-        return sorted(self._held.values(), key=lambda held: held.name)
 
     def _as_records(self, held: Held, found: Sequence[tuple[int, bytes]]) -> Iterator[Record]:
         returned = is_returned(held.name)
@@ -392,12 +389,11 @@ class DiskFeed:
         name = next(able, None)
         if name is not None:
             self._let_go(name)
+            self._toured = False
         return name
 
     def _let_go(self, name: str) -> None:
         self._close_held(self._held.pop(name))
-        self._gave_way.pop(name, None)
-        self._gave_way[name] = None
         self._waiting.append(name)
 
     def passed(self, position: Position) -> bool | None:
@@ -461,11 +457,10 @@ class DiskFeed:
         for name in tuple(self._own):  # `begun` may add to them meanwhile
             if name not in found and name not in self._held and not self._is_there(name):
                 self._own.discard(name)
-        self._gave_way = {name: None for name in self._gave_way if name in found}
         self._unclaimed.clear()
-        self._waiting = deque(name for name in to_claim if name not in self._gave_way)
-        self._waiting.extend(name for name in self._gave_way if name in to_claim)
-        self._waiting.extend(missed)
+        # In the order in which they came: what one process wrote later stays behind what it wrote before.
+        still = [name for name in waiting if name in to_claim or name in missed]
+        self._waiting = deque(dict.fromkeys([*still, *to_claim]))
         self._records = {name: number for name, number in self._records.items() if name in found}
         self._done.intersection_update(found)
         self._unreadable.intersection_update(found)

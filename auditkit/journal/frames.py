@@ -248,6 +248,13 @@ def count_records(lines: bytes) -> int:
     return lines.count(b"\n") - begun - ended
 
 
+def has_no_end(lines: bytes) -> bool:
+    """Return whether none of these lines, which follow each other, ends a segment."""
+    if lines[:1] in {b"", b"\0"}:
+        return True
+    return not any(each.startswith(_END, DIGITS + 1) for each in lines.split(b"\n"))
+
+
 def read_frames(data: bytes, previous: bytes, chain: Chain, *, start: int = 0, offset: int = 0) -> Iterator[Frame]:
     """Yield the lines of ``data`` for as long as they verify.
 
@@ -327,6 +334,16 @@ def _next_sound(data: bytes, start: int, previous: bytes, chain: Chain) -> tuple
             if chain.link(head, body) == match[1]:
                 return None, at, head
     return None
+
+
+def successor(data: bytes, head: bytes, chain: Chain) -> int:
+    """Return where the line begins that is chained to these digits, or that of which they are ended; -1 for neither."""
+    for match in _LINE.finditer(data):
+        stop = data.find(b"\n", match.start())
+        if stop >= 0 and chain.link(head, data[match.start() + DIGITS + 1 : stop]) == match[1]:
+            return match.start()
+    at = data.find(head + b" ")
+    return data.find(b"\n", at) + 1 or -1 if at >= 0 else -1
 
 
 def _following(data: bytes, start: int) -> int:

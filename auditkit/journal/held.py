@@ -118,15 +118,13 @@ class Held:
             OSError: It cannot be read (now).
         """
         at = self.progress
-        first = at.index if at.damage else index  # where damage lies between, from the lane's place on
-        offset, head = self._marks[first - 1] if first > at.index else (at.offset, at.head)
-        end = files.size(self._file) if at.damage else self._marks[index][0]
-        data = files.read_at(self._file.fd, end - offset, offset)
+        offset, head = self._marks[index - 1] if index > at.index else (at.offset, at.head)
+        # Where it was damaged, the line behind it vouches for it, perhaps.
+        end, _ = self._marks.get(index + 1 if at.damage else index, (files.size(self._file), b""))
+        data = files.read_at(self._file.fd, max(end - offset, 0), offset)  # it may have been cut off meanwhile
         for frame in frames.resynchronise(data, head, self._chain):
             if isinstance(frame, frames.Frame) and frames.is_record(frame.body):
-                if first == index:
-                    return frame.body
-                first += 1
+                return frame.body
         return None
 
     def _fill(self) -> bool:
@@ -154,6 +152,8 @@ class Held:
         """
         whole = files.read_at(self._file.fd, files.size(self._file), 0)
         self._offset = self._place_in(whole)
+        if self._index == self.progress.index:
+            self.progress = self.progress._replace(offset=self._offset)
         rest = whole[self._offset :]
         found: list[frames.Frame] = []
         damaged: list[bytes] = []
@@ -169,9 +169,9 @@ class Held:
         return found or [frames.Frame(frames.end(self._index), self._head, self._offset)]
 
     def _place_in(self, whole: bytes) -> int:
-        """Return where the line ends that the lane read last: what was taken out before it moved it."""
-        start = whole.find(self._head + b" ") if self._head != frames.START else -1
-        return self._offset if start < 0 else whole.find(b"\n", start) + 1 or self._offset
+        """Return where the line begins that follows the one that the lane read last: what was taken out moved it."""
+        start = frames.successor(whole, self._head, self._chain)
+        return self._offset if start < 0 else start
 
     def _renumber(self, damage: int) -> None:
         """Forget what is known by numbers that records beyond the damage had before, unless that was done for it.
@@ -183,7 +183,8 @@ class Held:
         known = (1 << (self._index - self.progress.index)) - 1
         if self.bodies is not None:
             self.bodies.drop_from(self._index)
-        self.progress = self.progress._replace(ahead=self.progress.ahead & known, damage=damage)
+        with suppress(OSError):  # else each opening would forget what is sent from now on, too
+            self._keep(self.progress._replace(ahead=self.progress.ahead & known, damage=damage))
 
     def acknowledge(self, indexes: Sequence[int]) -> None:
         """Say that these records are accepted, and keep that; one that is already is no trouble.
@@ -225,6 +226,11 @@ class Held:
             with suppress(OSError):
                 self._keep(self.progress)
         return self._is_kept
+
+    def goes_on(self) -> bool:
+        """Return whether an idle segment can be left and has no end yet: behind that its process goes on in another."""
+        since = files.read_at(self._file.fd, _CHUNK, self._offset)
+        return frames.has_no_end(since) and self.can_be_left()
 
     @property
     def passed(self) -> bool:

@@ -62,5 +62,5 @@ def quarantine(path: Path, damaged: Sequence[bytes], reporter: Reporter) -> None
 
 def _lines(damaged: bytes) -> int:
     """Return how many whole lines damaged bytes held, as far as that can be seen; a torn one is none."""
-    ends = damaged.count(b"\n")
-    return max(len(_LINE_START.findall(damaged)), ends) if ends else 0
+    whole = damaged[: damaged.rfind(b"\n") + 1]
+    return max(len(_LINE_START.findall(whole)), whole.count(b"\n"))

@@ -292,6 +292,96 @@ def test_failing_batches_hold_nobody_back(tmp_path: Path) -> None:
     assert set(good) <= set(ids(transport.events))
 
 
+def test_outage_beside_more_living_segments_than_are_held(tmp_path: Path) -> None:
+    """What failed gives way to segments in which nothing is, and comes again: nobody stumbles over it."""
+    audit = tmp_path / "audit"
+    journals = [open_journal(audit) for _ in range(HELD_AT_ONCE + 4)]
+    for journal in journals:
+        write(journal, 1)
+    clock, transport = DrivenClock(), ScriptedTransport(max_batch=100)
+    feed = open_journal(audit).feed("scripted", durable=True)
+    dispatcher = Dispatcher(transport, feed, clock=clock, reporter=Reporter(clock))
+    dispatcher.scan(eager=True)
+    run(dispatcher)
+    transport.answer(*[TemporaryFailure("503")] * 10)
+    write(journals[3], 1)
+    for _ in range(100):
+        run(dispatcher)
+        clock.advance(LONGEST_WAIT)
+
+    assert HELD_AT_ONCE + 5 == len(transport.events)
+
+
+def test_order_of_a_process_is_kept_in_turns(tmp_path: Path) -> None:
+    """Where nothing fails, a process's younger segment comes behind its older one, though that had its turn before."""
+    audit = tmp_path / "audit"
+    journals = [open_journal(audit) for _ in range(HELD_AT_ONCE + 8)]
+    clock, transport = DrivenClock(), ScriptedTransport(max_batch=100)
+    feed = open_journal(audit).feed("scripted", durable=True)
+    dispatcher = Dispatcher(transport, feed, clock=clock, reporter=Reporter(clock))
+    written: list[list[str]] = [[] for _ in journals]
+    for number in range(6):
+        for each, journal in enumerate(journals):
+            written[each] += write(journal, 2)
+            if number % 2:
+                journal.rest()
+                written[each] += write(journal, 1)
+        dispatcher.scan(eager=True)
+        run(dispatcher)
+        clock.advance(10)
+    sent = {name: place for place, name in enumerate(ids(transport.events))}
+
+    assert written == [sorted(each, key=sent.__getitem__) for each in written]
+
+
+def test_line_that_goes_bad_costs_its_batch_nothing(tmp_path: Path) -> None:
+    """A line is damaged while a hundred wait to be tried again: it alone is lost, put aside and counted."""
+    audit = tmp_path / "audit"
+    journal = open_journal(audit)
+    written = write(journal, 100)
+    journal.rest()
+    clock, transport = DrivenClock(), ScriptedTransport(TemporaryFailure("503"), max_batch=100)
+    reporter = Reporter(clock)
+    feed = open_journal(audit, reporter=reporter).feed("scripted", durable=True)
+    dispatcher = Dispatcher(transport, feed, clock=clock, reporter=reporter)
+    run(dispatcher)
+    (path,) = (audit / "journal").iterdir()
+    lines = path.read_bytes().split(b"\n")
+    lines[50] = lines[50].replace(b"tweet", b"tweEt", 1)
+    path.write_bytes(b"\n".join(lines))
+    for _ in range(3):
+        clock.advance(LONGEST_WAIT)
+        run(dispatcher)
+
+    assert written[:49] + written[50:] == ids(transport.events)
+    assert (0, {"failing": 1, "corrupt": 1}) == (dispatcher.stats().pending, reporter.counts())
+
+
+@pytest.mark.parametrize("max_batch", [1, 3])
+def test_more_failing_events_than_may_wait_hold_nobody_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, max_batch: int
+) -> None:
+    """In more segments than a lane holds, each is tried in its turn, and what comes behind them all."""
+    monkeypatch.setattr("auditkit.delivery.schedule.HELD_BACK", 40)
+    monkeypatch.setattr("auditkit.delivery.schedule._PROBED", 160)
+    audit = tmp_path / "audit"
+    journal = open_journal(audit)
+    bad: set[str] = set()
+    for _ in range(HELD_AT_ONCE + 8):
+        bad.update(write(journal, 10))
+        journal.rest()
+    good = write(journal, 5)
+    journal.rest()
+    clock, transport = DrivenClock(), ScriptedTransport(otherwise=partial(refuse, bad), max_batch=max_batch)
+    feed = open_journal(audit).feed("scripted", durable=True)
+    dispatcher = Dispatcher(transport, feed, clock=clock, reporter=Reporter(clock))
+    while len(transport.events) < len(good) and clock.monotonic() < 30 * 24 * 3600:
+        run(dispatcher)
+        clock.advance(LONGEST_WAIT)
+
+    assert {*good} == {*ids(transport.events)}
+
+
 def test_known_events_are_not_sent_again_in_an_outage(tmp_path: Path) -> None:
     """What only has to be acknowledged is, while nothing is accepted and segments make room for others."""
     audit = tmp_path / "audit"

@@ -312,3 +312,15 @@ def test_damaged_segment_is_forgotten() -> None:
     again = sent(schedule, 10.0, lambda: [Record(("a", 1), EVENT)])
 
     assert ([("b", 0)], 0) == (left.positions, again.failures)
+
+
+def test_nothing_is_tried_that_was_given_back_meanwhile() -> None:
+    """Whoever is asked for other events may give back what was due: then there is nothing to send."""
+    schedule = Schedule()
+    failed(schedule, sent(schedule, 0.0, lambda: [Record(("a", 0), EVENT)]), 0.0)
+
+    def take() -> Sequence[Record]:
+        schedule.give_back("a")
+        return ()
+
+    assert schedule.choose(10.0, take) is None

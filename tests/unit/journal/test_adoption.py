@@ -103,6 +103,19 @@ def test_torn_tail_is_no_loss(audit: Path, reporter: Reporter) -> None:
         assert ([], {}) == (segments(audit), reporter.counts())
 
 
+@pytest.mark.parametrize("hit", [1, 4], ids=["in the middle", "in the last line"])
+def test_torn_tail_beside_damage_is_no_loss(audit: Path, reporter: Reporter, hit: int) -> None:
+    """What was being written when the writer died is not counted with a line that was damaged."""
+    written, path, lines = orphan(audit, 5)
+    flip(path, lines[hit][0] + 90)
+    with path.open("r+b") as file:
+        file.seek(lines[4][1])
+        file.write(b"f" * 64 + b' {"id": "')
+
+    assert (5 - 1, {"corrupt": 1}) == (len(delivered(audit, reporter)), reporter.counts())
+    assert 5 == len(written)
+
+
 def test_zeroed_stretch_costs_what_it_covered(audit: Path, reporter: Reporter) -> None:
     """Lost pages cost the lines they held and the one chained to them, no other."""
     written, path, lines = orphan(audit, 40)
@@ -289,6 +302,25 @@ def test_body_of_what_was_accepted_is_nobody_else_s_after_damage(audit: Path) ->
     assert {written[0]: written[0].encode(), written[3]: None, written[4]: None} == {
         each: body and body.body for each, body in kept.items()
     }
+
+
+def test_bodies_behind_damage_are_kept_from_its_first_opening_on(audit: Path) -> None:
+    """What is sent of a damaged segment is sent again byte for byte, by whichever process opens it next."""
+    _, path = closed_segment(audit)
+    starts = [at + 1 for at, byte in enumerate(path.read_bytes()) if byte == ord("\n")]
+    flip(path, starts[1] + 90)
+    kept: list[list[Frozen | None]] = []
+    for number in range(3):
+        feed = open_journal(audit).feed("lane", durable=True)
+        feed.scan()
+        positions = [record.position for record in feed.take(9)]
+        kept.append([feed.kept_body(position) for position in positions])
+        if not number:
+            for position in positions:
+                feed.keep_body(position, Frozen(b"%d" % position[1], 1))
+        feed.close()
+
+    assert [[None] * 4, *[[Frozen(b"%d" % each, 1) for each in range(4)]] * 2] == kept
 
 
 @pytest.mark.parametrize("died", [False, True], ids=["closed", "orphan"])

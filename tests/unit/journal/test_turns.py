@@ -219,6 +219,25 @@ def test_segment_whose_cursor_cannot_be_written_keeps_its_place(audit: Path, mon
     assert len(journals) == len({*before, *after})
 
 
+def test_one_cursor_that_cannot_be_written_keeps_nobody_else_s_place(
+    audit: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another segment gives its place to the one that waits."""
+    journals = growing(audit, HELD_AT_ONCE + 1)
+    broken = segments(audit)[0].removesuffix(".open")
+    write_cursor = Cursor.write
+
+    def failing(self: Cursor, progress: Any) -> None:
+        if self.path.stem == broken:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        write_cursor(self, progress)
+
+    monkeypatch.setattr(Cursor, "write", failing)
+    feed = looked(audit)
+
+    assert len(journals) == len(deliver_all(feed))
+
+
 def test_lane_that_is_not_durable_tries_again_what_it_could_not_open(
     audit: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -306,6 +325,27 @@ def test_records_behind_damage_are_read_again(audit: Path) -> None:
 
     assert 5 == len(records)
     assert told(records[1:]) == told(feed.again([record.position for record in records[1:]]))
+
+
+def test_record_behind_damage_is_read_for_itself(audit: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many records a damaged segment has, each costs no more to read again than itself and a neighbour."""
+    closed(audit, 100)
+    (path,) = (audit / "journal").iterdir()
+    data = path.read_bytes()
+    path.write_bytes(data.replace(b"tweet", b"tweEt", 1))
+    feed = looked(audit)
+    records = take_all(feed)
+    read: list[int] = []
+    reading = files.read_at
+
+    def counted(descriptor: int, size: int, offset: int) -> bytes:
+        read.append(size)
+        return reading(descriptor, size, offset)
+
+    monkeypatch.setattr(files, "read_at", counted)
+
+    assert told(records[20:70]) == told(feed.again([record.position for record in records[20:70]]))
+    assert sum(read) < len(data) * 3 / 2
 
 
 def test_record_that_was_damaged_meanwhile_is_not_read_again(audit: Path) -> None:
