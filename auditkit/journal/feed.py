@@ -448,12 +448,12 @@ class DiskFeed:
         found = {path.stem: path for path in files.listing(self._directory) if path.suffix in {OPEN, CLOSED}}
         now = self._clock.monotonic()
         self._open_since = {name: since for name, since in self._open_since.items() if name in found}
-        waiting = self._unheld()  # also what an eager look took over
+        waiting = dict.fromkeys(self._unheld())  # also what an eager look took over
         to_claim = {
             name: None for name, path in found.items() if self._is_to_claim(path, now, eager=eager or name in waiting)
         }
         # A listing may miss a file that is renamed meanwhile.
-        missed = [name for name in waiting if name not in found and self._is_there(name)]
+        missed = {name for name in waiting if name not in found and self._is_there(name)}
         for name in tuple(self._own):  # `begun` may add to them meanwhile
             if name not in found and name not in self._held and not self._is_there(name):
                 self._own.discard(name)
