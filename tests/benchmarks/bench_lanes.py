@@ -1,6 +1,6 @@
 """Measure what a busy lane costs its application through the interpreter's lock, and how fast it delivers.
 
-``python -m tests.benchmarks.bench_lanes [--rounds 9] [--calls 800]``
+``python -m tests.benchmarks.bench_lanes [--rounds 9] [--calls 800] [--sidecars]``
 
 The application makes short requests (an echo by another process over a socket, which blocks as a database does),
 and then durable audited calls, one each millisecond. Beside it a lane works off a backlog, over HTTP to a server on
@@ -32,7 +32,7 @@ from tests.benchmarks.page import table
 from tests.benchmarks.servers import serving
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 SHARES: Final = (0.01, 0.05, 0.1, 0.2, 1.0)
 IDLE: Final = "idle"
@@ -181,12 +181,12 @@ def last_processor() -> int:
     return max(os.sched_getaffinity(0))
 
 
-def measured(rounds: int, calls: int, lane: str) -> dict[str, list[Turn]]:
-    """Return every form's turns."""
-    turns: dict[str, list[Turn]] = {form: [] for form in FORMS}
+def measured(rounds: int, calls: int, lane: str, forms: Sequence[str] = FORMS) -> dict[str, list[Turn]]:
+    """Return the turns of these forms."""
+    turns: dict[str, list[Turn]] = {form: [] for form in forms}
     with serving("loopback_server.py", "--processor", str(last_processor())) as url:
         for number in range(rounds):
-            for form in FORMS[:: 1 if number % 2 else -1]:
+            for form in forms[:: 1 if number % 2 else -1]:
                 turns[form].append(turn(lane, form, url, calls))
     return turns
 
@@ -195,7 +195,7 @@ def report(turns: dict[str, list[Turn]]) -> str:
     """Return the figures as a table."""
     return table(
         ["form", "request p50", "p99", "p99 / idle", "audited call p50", "p99", "p99 / idle", "events/s"],
-        [row(form, turns[form], turns[IDLE]) for form in FORMS],
+        [row(form, ours, turns[IDLE]) for form, ours in turns.items()],
     )
 
 
@@ -217,6 +217,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--calls", type=int, default=800)
     parser.add_argument("--lane", choices=BACKLOG, help="this one alone")
+    parser.add_argument("--sidecars", action="store_true", help="sidecars alone, beside nobody")
     parser.add_argument("--kept", action="store_true", help=argparse.SUPPRESS)
     for hidden in ("--form", "--directory", "--url", "--sidecar"):
         parser.add_argument(hidden, help=argparse.SUPPRESS)
@@ -231,8 +232,9 @@ def main() -> None:
         print(json.dumps({name: getattr(found, name) for name in Turn.__slots__}), flush=True)
         os._exit(0)  # what is left of the backlog is nobody's
     else:
+        forms = (IDLE, *SIDECARS) if given.sidecars else FORMS
         for lane in [given.lane] if given.lane else BACKLOG:
-            print(f"{lane}:\n\n{report(measured(given.rounds, given.calls, lane))}\n", flush=True)
+            print(f"{lane}:\n\n{report(measured(given.rounds, given.calls, lane, forms))}\n", flush=True)
 
 
 if __name__ == "__main__":
