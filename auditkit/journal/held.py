@@ -120,10 +120,11 @@ class Held:
         at = self.progress
         offset, head = self._marks[index - 1] if index > at.index else (at.offset, at.head)
         # Where it was damaged, the line behind it vouches for it, perhaps.
+        _, digits = self._marks[index]
         end, _ = self._marks.get(index + 1 if at.damage else index, (files.size(self._file), b""))
         data = files.read_at(self._file.fd, max(end - offset, 0), offset)  # it may have been cut off meanwhile
         for frame in frames.resynchronise(data, head, self._chain):
-            if isinstance(frame, frames.Frame) and frames.is_record(frame.body):
+            if isinstance(frame, frames.Frame) and frame.head == digits:
                 return frame.body
         return None
 

@@ -348,6 +348,21 @@ def test_record_behind_damage_is_read_for_itself(audit: Path, monkeypatch: pytes
     assert sum(read) < len(data) * 3 / 2
 
 
+def test_record_that_is_gone_is_not_taken_for_another(audit: Path) -> None:
+    """Where a line was taken out, what moved to its place is not handed out as what stood there."""
+    journal = open_journal(audit)
+    write(journal, 1, "x" * 5000)
+    write(journal, 2)
+    journal.rest()
+    (path,) = (audit / "journal").iterdir()
+    feed = looked(audit)
+    positions = [record.position for record in feed.take(3)]
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([lines[0], *lines[2:]]))
+
+    assert [[]] * 3 == [feed.again([position]) for position in positions]
+
+
 def test_record_that_was_damaged_meanwhile_is_not_read_again(audit: Path) -> None:
     """What does not verify any more is never sent: the segment is read anew, and what is damaged in it put aside."""
     written = closed(audit, 3)
