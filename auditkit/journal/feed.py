@@ -109,7 +109,7 @@ class DiskFeed:
         self._opened: deque[Held] = deque()  # the same for a lane that is not durable
         self._own: set[str] = set()  # this process's own segments that this lane has not passed
         self._damaged: set[str] = set()  # segments of which damage was met
-        self._letters = letters.end_of(root, lane)  # before those of this process's events
+        self._refusals = letters.Refusals(root, lane)
         self._toured = False  # whether all that wait had their turn since the last look, and nothing was found
         # Segments that were open in earlier scans, and since when: minus infinity where their writer says that it
         # does not work this lane.
@@ -664,7 +664,7 @@ class DiskFeed:
     def refusal(self, event_id: str) -> str | None:
         """Return why an event of this process is a dead letter, whoever buried it; None where it is none."""
         try:
-            return letters.reason_of(self._root, self.lane, event_id, self._letters)
+            return self._refusals.reason(event_id)
         except OSError:
             return None
 

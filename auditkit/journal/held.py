@@ -154,7 +154,7 @@ class Held:
         whole = files.read_at(self._file.fd, files.size(self._file), 0)
         self._offset = self._place_in(whole)
         if self._index == self.progress.index:
-            self.progress = self.progress._replace(offset=self._offset)
+            self.progress = self.progress._replace(offset=self._offset, head=self._head)
         rest = whole[self._offset :]
         found: list[frames.Frame] = []
         damaged: list[bytes] = []
@@ -166,8 +166,14 @@ class Held:
         if not (found and found[-1].is_end):  # it was closed with its end: at least one line is gone, or cut
             damaged.append(b"\n" if not damaged or damaged[-1].endswith(b"\n") else damaged.pop() + b"\n")
         self._put_aside(damaged)
-        self._renumber(zlib.crc32(whole) or 1)
+        self._renumber(self._damage_of(whole))
         return found or [frames.Frame(frames.end(self._index), self._head, self._offset)]
+
+    def _damage_of(self, whole: bytes) -> int:
+        """Return what tells a damage, and how the records behind it are numbered, from any other."""
+        sound = frames.resynchronise(whole[: self._offset], frames.START, self._chain)
+        before = sum(isinstance(each, frames.Frame) and frames.is_record(each.body) for each in sound)
+        return zlib.crc32(b"%d" % (self._index - before), zlib.crc32(whole)) or 1
 
     def _place_in(self, whole: bytes) -> int:
         """Return where the line begins that follows the one that the lane read last: what was taken out moved it."""
@@ -230,8 +236,12 @@ class Held:
 
     def goes_on(self) -> bool:
         """Return whether an idle segment can be left and has no end yet: behind that its process goes on in another."""
-        since = files.read_at(self._file.fd, _CHUNK, self._offset)
-        return frames.has_no_end(since) and self.can_be_left()
+        try:
+            since = files.read_at(self._file.fd, _CHUNK, self._offset)
+        except OSError:
+            return False  # `read` meets it too, and tells it
+        is_all = len(since) < _CHUNK or since.endswith(b"\0")
+        return is_all and frames.has_no_end(since) and self.can_be_left()
 
     @property
     def passed(self) -> bool:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from contextlib import contextmanager
+import threading
+from collections import OrderedDict
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from auditkit import files
 from auditkit.encoding import MAX_RECORD, decode, encode_event
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
 DEAD = "dead"
 _SUFFIX = ".jsonl"
+_REMEMBERED = 16_384  # refusals of which the reasons are known
+_TAIL = 128  # bytes by which a place in the letters is known again: the end of one, with its time
 _ODD = (ValueError, TypeError, LookupError, AttributeError, RecursionError, OverflowError)  # met in what is no event
 
 
@@ -132,48 +136,6 @@ def count_letters(root: Path, lane: str) -> int:
         files.close(file)
 
 
-class End(NamedTuple):
-    """Where a file of letters ended: those that come later lie behind it, unless it was made anew.
-
-    Attributes:
-        inode: Which file it was; 0 for none.
-        size: Its bytes.
-    """
-
-    inode: int = 0
-    size: int = 0
-
-
-def end_of(root: Path, lane: str) -> End:
-    """Return where a destination's dead letters end now."""
-    try:
-        stat = _path(root / DEAD, lane).stat()
-    except OSError:
-        return End()
-    return End(stat.st_ino, stat.st_size)
-
-
-def reason_of(root: Path, lane: str, event_id: str, since: End) -> str | None:
-    """Return why an event that was recorded ``since`` is a dead letter; None where it is none.
-
-    Raises:
-        OSError: The letters may not be read.
-    """
-    now = end_of(root, lane)
-    if now in {since, End()}:
-        return None
-    stated = json.dumps(event_id).encode("ascii")
-    file = files.open_to_read(_path(root / DEAD, lane))
-    try:
-        for line in files.lines_of(file, since.size if now.inode == since.inode else 0):
-            letter = Letter.read(lane, line) if stated in line else None
-            if letter is not None and letter.id == event_id:
-                return letter.reason
-    finally:
-        files.close(file)
-    return None
-
-
 def _read(file: files.Handle, lane: str) -> Iterator[Letter]:
     return (Letter.read(lane, line) for line in files.lines_of(file) if line.strip())
 
@@ -236,3 +198,66 @@ class Letterbox:
         """
         kept = (letter.line.rstrip(b"\n") + b"\n" for letter in self.letters() if letter.id not in ids)
         self._file = files.replace_locked(self._file, _path(self.root / DEAD, self.lane), kept)
+
+
+class Refusals:
+    """Why a destination refused events from now on, whichever process says so: each letter is read once.
+
+    What was refused stays refused here, though its letter is put back or dropped. Safe to use from any thread.
+
+    Args:
+        root: The audit directory.
+        lane: The destination.
+    """
+
+    def __init__(self, root: Path, lane: str) -> None:
+        """Go to the end of the letters that there are."""
+        self._path = _path(root / DEAD, lane)
+        self._lock = threading.Lock()
+        self._reasons: OrderedDict[str, str] = OrderedDict()
+        self._offset, self._tail = 0, b""  # how far the letters are read, and the bytes before that
+        with suppress(OSError):
+            self._pass_all()
+
+    def reason(self, event_id: str) -> str | None:
+        """Return why an event is a dead letter; None where it is none.
+
+        Raises:
+            OSError: The letters may not be read.
+        """
+        with self._lock:
+            self._read_on()
+            return self._reasons.get(event_id)
+
+    def _pass_all(self) -> None:
+        file = files.open_to_read(self._path)
+        try:
+            self._offset = files.size(file)
+            self._tail = files.read_at(file.fd, _TAIL, max(self._offset - _TAIL, 0))
+        finally:
+            files.close(file)
+
+    def _read_on(self) -> None:
+        try:
+            file = files.open_to_read(self._path)
+        except FileNotFoundError:
+            return
+        try:
+            if files.read_at(file.fd, len(self._tail), self._offset - len(self._tail)) != self._tail:
+                self._offset = 0  # it was made anew
+            for line in files.lines_of(file, self._offset):
+                if not line.endswith(b"\n"):
+                    break  # it is being written
+                self._offset += len(line)
+                self._tail = line[-_TAIL:]
+                self._keep(line)
+        finally:
+            files.close(file)
+
+    def _keep(self, line: bytes) -> None:
+        stated = _stated(line)
+        event = stated.get("event")
+        if isinstance(event, dict):
+            self._reasons[str(event.get("id"))] = str(stated.get("reason") or "")
+            if len(self._reasons) > _REMEMBERED:
+                self._reasons.popitem(last=False)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from auditkit.reporting import Reporter
 
-_LINE_START = re.compile(rb"^[0-9a-f]{64} ", re.MULTILINE)
+_LINE_START = re.compile(rb"(?=[0-9a-f]{64} \{)")  # also where the break before it was hit
 
 
 def quarantine(path: Path, damaged: Sequence[bytes], reporter: Reporter) -> None:

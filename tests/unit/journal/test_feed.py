@@ -390,7 +390,7 @@ def test_trouble_with_one_segment_does_not_stop_the_others(audit: Path, reporter
 
 
 def test_who_follows_a_lane_hears_of_its_dead_letters(audit: Path) -> None:
-    """Another process wrote the letter: this one knows of its own events why, and of no older letter."""
+    """Another process wrote the letter: this one knows of its own events why, also once the letter is put back."""
     journal = open_journal(audit)
     older, *later = write(journal, 3)
     worker = scanned(audit)
@@ -398,15 +398,46 @@ def test_who_follows_a_lane_hears_of_its_dead_letters(audit: Path) -> None:
     records = worker.take(3)
     worker.bury(records[0].event, "too old")
     following = journal.follow("lane")
-    before = [following.refusal(each) for each in (older, *later)]
-    worker.bury(records[1].event, "no such schema")
-    after = [following.refusal(each) for each in (older, *later)]
-    with Letterbox.opened(audit, "lane") as box:
-        assert box is not None
-        box.remove([older])
+    told = []
+    for refused in (None, records[1], None, records[2]):
+        if refused is not None:
+            worker.bury(refused.event, "no such schema")
+        told.append([following.refusal(each) for each in (older, *later)])
+        with Letterbox.opened(audit, "lane") as box:
+            assert box is not None
+            box.remove([record.event.id for record in records[1:]])  # a new file
 
-    assert ([None] * 3, [None, "no such schema", None]) == (before, after)
-    assert after == [following.refusal(each) for each in (older, *later)]
+    old, new = "too old", "no such schema"  # the old one is read when the file was made anew
+    assert [[None, None, None], [None, new, None], [old, new, None], [old, new, new]] == told
+
+
+def test_letters_are_read_once(audit: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many letters there are, to ask for one costs the reading of those that came since."""
+    journal = open_journal(audit)
+    write(journal, 20)
+    worker = scanned(audit)
+    worker.scan(eager=True)
+    following = journal.follow("lane")
+    records = worker.take(20)
+    for record in records[:19]:
+        worker.bury(record.event, "no such schema")
+    before = [following.refusal(record.event.id) for record in records]
+    worker.bury(records[19].event, "nor this one")
+    with (audit / "dead" / "lane.jsonl").open("ab") as file:
+        file.write(b'{"event": {"id":')  # by somebody who is at it
+    read: list[int] = []
+    reading = files.read_at
+
+    def counted(descriptor: int, size: int, offset: int) -> bytes:
+        read.append(min(size, (audit / "dead" / "lane.jsonl").stat().st_size - offset))
+        return reading(descriptor, size, offset)
+
+    monkeypatch.setattr(files, "read_at", counted)
+    after = [following.refusal(record.event.id) for record in records]
+
+    assert ["no such schema"] * 19 + [None] == before
+    assert [*before[:19], "nor this one"] == after
+    assert sum(read) < 3 * (audit / "dead" / "lane.jsonl").stat().st_size
 
 
 def test_dead_letters_are_lines_of_json(audit: Path) -> None:

@@ -238,6 +238,44 @@ def test_one_cursor_that_cannot_be_written_keeps_nobody_else_s_place(
     assert len(journals) == len(deliver_all(feed))
 
 
+def test_segment_that_cannot_be_read_keeps_nobody_else_s_place(audit: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bad sector below one segment stops none of the others."""
+    journals = growing(audit, HELD_AT_ONCE + 3)
+    feed = looked(audit)
+    deliver_all(feed)
+    bad = next(iter(feed._held.values()))._file.fd
+    reading = files.read_at
+
+    def failing(descriptor: int, size: int, offset: int) -> bytes:
+        if descriptor == bad:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return reading(descriptor, size, offset)
+
+    monkeypatch.setattr(files, "read_at", failing)
+    for journal in journals:
+        write(journal, 1)
+    feed.scan(eager=True)
+
+    assert len(journals) - 1 == len(deliver_all(feed))
+
+
+def test_segment_that_ended_far_from_its_place_keeps_it(audit: Path) -> None:
+    """Whatever a process wrote since it was last looked at, its next segment comes behind it."""
+    journals = growing(audit, HELD_AT_ONCE + 1)
+    feed = looked(audit)
+    deliver_all(feed)
+    feed.scan(eager=True)
+    (name,) = feed._waiting  # the others are held
+    journal = next(each for each in journals if each._segment is not None and each._segment.name != name)
+    written = write(journal, 60, "x" * 2000)
+    journal.rest()
+    written += write(journal, 1)
+    feed.scan(eager=True)
+    delivered = deliver_all(feed)
+
+    assert written == [each for each in delivered if each in written]
+
+
 def test_lane_that_is_not_durable_tries_again_what_it_could_not_open(
     audit: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -346,6 +384,44 @@ def test_record_behind_damage_is_read_for_itself(audit: Path, monkeypatch: pytes
 
     assert told(records[20:70]) == told(feed.again([record.position for record in records[20:70]]))
     assert sum(read) < len(data) * 3 / 2
+
+
+def test_first_record_without_its_break_is_read_again_as_itself(audit: Path) -> None:
+    """Where the break behind a segment's first record was hit before the lane came, the record is whole all the same."""
+    closed(audit, 3)
+    (path,) = (audit / "journal").iterdir()
+    data = bytearray(path.read_bytes())
+    data[data.index(b"\n", data.index(b"\n") + 1)] ^= 1
+    path.write_bytes(data)
+    feed = looked(audit)
+    records = feed.take(3)
+
+    assert 3 == len(records)
+    assert told(records) == told(feed.again([record.position for record in records]))
+
+
+def test_damage_in_two_places_costs_what_it_hit(audit: Path) -> None:
+    """Records behind damage met later are numbered anew when it turns out that damage lies before them, too."""
+    journal = open_journal(audit)
+    journal._size = 4 * 1024 * 1024
+    written = write(journal, 300)
+    journal.rest()
+    (path,) = (audit / "journal").iterdir()
+    feed = looked(audit)
+    early = feed.take(200)
+    starts = [at + 1 for at, byte in enumerate(path.read_bytes()) if byte == ord("\n")]
+    data = bytearray(path.read_bytes())
+    for hit in (3, 250):
+        data[starts[hit] + 90] ^= 1
+    path.write_bytes(data)
+    late = take_all(feed)
+    feed.acknowledge([record.position for record in late[60:]])
+    accepted = ids(late[60:])
+    assert [] == feed.again([early[3].position])
+    feed.begin_anew(path.stem)
+    accepted += deliver_all(feed)
+
+    assert {*written} - {written[3], written[250]} == {*accepted}
 
 
 def test_record_that_is_gone_is_not_taken_for_another(audit: Path) -> None:
