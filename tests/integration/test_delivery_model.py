@@ -658,8 +658,8 @@ class DeliveryModel(RuleBasedStateMachine):
                 worker.marks.remove(asked)
             elif looked and not self.damaged and not worker.dispatcher.unreadable():
                 waits = asked.before - destination.known - destination.buried
-                if not waits and len(worker.under_way) < destination.concurrency:
-                    self._next(process, worker)  # over the ends of segments
+                busy = len(worker.under_way) == destination.concurrency
+                if not waits and not busy and self._next(process, worker) is None:  # it came over the ends of segments
                     assert worker.dispatcher.passed(asked.mark), "all is acknowledged that was there at a mark"
 
     @precondition(lambda self: self.recorded and self._workers())
