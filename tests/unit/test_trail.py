@@ -418,16 +418,19 @@ def test_health_of_a_failing_destination(make: Any, error: Exception, code: str,
     trail = make(transport, clock=clock, ledger=False)
     receipt = trail.emit(an_event())
     since = instant_of(clock.time_ns())
-    while not trail.stats().destinations["scripted"].failures:
-        with pytest.raises(TimeoutError):
-            receipt.result(timeout=0)
 
+    def wait_for_failures(number: int) -> None:
+        while trail.stats().destinations["scripted"].failures < number:
+            with pytest.raises(TimeoutError):
+                receipt.result(timeout=0)
+
+    wait_for_failures(1)
     text = f"scripted does not accept events: {error}"
     assert (
         Problem(code=code, destination="scripted", since=since, text=text, remedy=remedy),
     ) == trail.health().problems
     clock.advance(60)
-    transport.wait_for_calls(2)
+    wait_for_failures(2)  # a call that has begun has not failed yet
     clock.advance(60)
     transport.wait_for_events(1)
     receipt.result(timeout=10)

@@ -22,6 +22,7 @@ from auditkit import (
     files,
     record,
 )
+from auditkit.capture.holding import Held
 from auditkit.testing import DrivenClock, ScriptedTransport, recording
 
 if TYPE_CHECKING:
@@ -261,9 +262,9 @@ def test_nothing_of_a_rolled_back_transaction_is_kept(transaction: Transaction) 
     """A process that rolls back all day does not grow: what was held is freed with the transaction."""
     with recording(), audit_context(on_commit=transaction.on_commit):
         receipts = [record("plan.update", "U", target="plan_1") for _ in range(3)]
-        before = sum(type(each).__name__ == "Held" for each in gc.get_objects())
+        before = sum(type(each) is Held for each in gc.get_objects())
         transaction.roll_back()
-        after = sum(type(each).__name__ == "Held" for each in gc.get_objects())
+        after = sum(type(each) is Held for each in gc.get_objects())
 
     assert (3, 0, 3) == (before, after, len(receipts))
 
