@@ -336,14 +336,18 @@ def _next_sound(data: bytes, start: int, previous: bytes, chain: Chain) -> tuple
     return None
 
 
-def successor(data: bytes, head: bytes, chain: Chain) -> int:
-    """Return where the line begins that is chained to these digits, or that of which they are ended; -1 for neither."""
+def successor(data: bytes, head: bytes, chain: Chain, place: int) -> int:
+    """Return where the line begins that is chained to these digits, or the one behind them; the place where neither is.
+
+    What was taken out of a segment moves a place back, never on: beyond it nothing may be passed over.
+    """
     for match in _LINE.finditer(data):
         stop = data.find(b"\n", match.start())
         if stop >= 0 and chain.link(head, data[match.start() + DIGITS + 1 : stop]) == match[1]:
             return match.start()
     at = data.find(head + b" ")
-    return data.find(b"\n", at) + 1 or -1 if at >= 0 else -1
+    stop = data.find(b"\n", at) + 1 if at >= 0 else 0
+    return min(stop or place, place)
 
 
 def _following(data: bytes, start: int) -> int:

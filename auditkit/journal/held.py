@@ -177,8 +177,7 @@ class Held:
 
     def _place_in(self, whole: bytes) -> int:
         """Return where the line begins that follows the one that the lane read last: what was taken out moved it."""
-        start = frames.successor(whole, self._head, self._chain)
-        return self._offset if start < 0 else start
+        return frames.successor(whole, self._head, self._chain, self._offset)
 
     def _renumber(self, damage: int) -> None:
         """Forget what is known by numbers that records beyond the damage had before, unless that was done for it.

@@ -213,7 +213,7 @@ class Refusals:
     def __init__(self, root: Path, lane: str) -> None:
         """Go to the end of the letters that there are."""
         self._path = _path(root / DEAD, lane)
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._reasons: OrderedDict[str, str] = OrderedDict()
         self._offset, self._tail = 0, b""  # how far the letters are read, and the bytes before that
         with suppress(OSError):
@@ -244,7 +244,7 @@ class Refusals:
             return
         try:
             if files.read_at(file.fd, len(self._tail), self._offset - len(self._tail)) != self._tail:
-                self._offset = 0  # it was made anew
+                self._offset, self._tail = 0, b""  # it was made anew
             for line in files.lines_of(file, self._offset):
                 if not line.endswith(b"\n"):
                     break  # it is being written

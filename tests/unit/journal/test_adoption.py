@@ -401,6 +401,25 @@ def test_flush_waits_for_a_closed_segment_to_its_end(audit: Path) -> None:
     assert (False, written, True) == (feed.reached(mark), deliver_all(feed), feed.reached(mark))
 
 
+@pytest.mark.parametrize("bytes_hit", [8, 100])
+def test_damage_over_the_break_behind_a_lanes_place_is_counted(audit: Path, reporter: Reporter, bytes_hit: int) -> None:
+    """Where that break went with the digits behind it, what follows is not passed over: it is delivered or counted."""
+    written, path = closed_segment(audit)
+    feed = open_journal(audit).feed("lane", durable=True)
+    feed.scan()
+    feed.acknowledge([record.position for record in feed.take(2)])
+    feed.close()
+    data = path.read_bytes()
+    starts = [at + 1 for at, byte in enumerate(data) if byte == ord("\n")]
+    with path.open("r+b") as file:
+        file.seek(starts[2] - 1)
+        file.write(bytes(bytes_hit))
+    found = delivered(audit, reporter)
+
+    assert len(written) - 2 == len(found) + reporter.counts().get("corrupt", 0)
+    assert written[-len(found) :] == found
+
+
 def test_damage_that_another_process_is_about_to_keep_is_not_waited_for(audit: Path, reporter: Reporter) -> None:
     """A process that was stopped in the middle of keeping damage holds nobody up."""
     written, path = closed_segment(audit)

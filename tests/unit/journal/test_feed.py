@@ -411,6 +411,47 @@ def test_who_follows_a_lane_hears_of_its_dead_letters(audit: Path) -> None:
     assert [[None, None, None], [None, new, None], [old, new, None], [old, new, new]] == told
 
 
+def test_letters_that_were_all_put_back_are_followed_by_others(audit: Path) -> None:
+    """Whoever saw the last letter go hears of the next one."""
+    journal = open_journal(audit)
+    write(journal, 2)
+    worker = scanned(audit)
+    worker.scan(eager=True)
+    first, second = worker.take(2)
+    worker.bury(first.event, "no such schema")
+    following = journal.follow("lane")
+    with Letterbox.opened(audit, "lane") as box:
+        assert box is not None
+        box.remove([first.event.id])
+    before = following.refusal(second.event.id)
+    worker.bury(second.event, "nor this one")
+
+    assert (None, "nor this one") == (before, following.refusal(second.event.id))
+
+
+def test_letters_may_be_asked_for_in_the_midst_of_being_read(audit: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A signal handler that asks a receipt waits for nobody, and hears the same."""
+    journal = open_journal(audit)
+    write(journal, 1)
+    worker = scanned(audit)
+    worker.scan(eager=True)
+    (record,) = worker.take(1)
+    following = journal.follow("lane")
+    worker.bury(record.event, "no such schema")
+    opening = files.open_to_read
+    heard: list[str | None] = []
+
+    def interrupted(path: Path) -> files.Handle:
+        monkeypatch.setattr(files, "open_to_read", opening)
+        heard.append(following.refusal(record.event.id))
+        return opening(path)
+
+    monkeypatch.setattr(files, "open_to_read", interrupted)
+    heard.append(following.refusal(record.event.id))
+
+    assert ["no such schema"] * 2 == heard
+
+
 def test_letters_are_read_once(audit: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many letters there are, to ask for one costs the reading of those that came since."""
     journal = open_journal(audit)
