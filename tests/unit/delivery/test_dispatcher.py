@@ -176,6 +176,16 @@ def refuse(bad: set[str], events: Sequence[Event]) -> None:
         raise TemporaryFailure("500")
 
 
+def run_for_days(dispatcher: Dispatcher, clock: DrivenClock, days: int, journal: DiskJournal) -> None:
+    """Let a lane work for so many days in which other events come now and then."""
+    while clock.monotonic() < days * GIVE_UP:
+        if clock.monotonic() % 1500 == 0:
+            write(journal, 1)
+            journal.rest()
+        run(dispatcher)
+        clock.advance(LONGEST_WAIT)
+
+
 def test_many_segments_of_failing_events_hold_nobody_back(tmp_path: Path) -> None:
     """More segments than a lane holds, each with an event that only fails itself: what comes after them has its turn."""
     audit = tmp_path / "audit"
@@ -207,12 +217,7 @@ def test_failing_events_of_many_segments_are_given_up_too(tmp_path: Path) -> Non
     clock, transport = DrivenClock(), ScriptedTransport(otherwise=partial(refuse, bad))
     feed = open_journal(audit).feed("scripted", durable=True)
     dispatcher = Dispatcher(transport, feed, clock=clock, reporter=Reporter(clock))
-    while clock.monotonic() < 3 * GIVE_UP:
-        if clock.monotonic() % 1500 == 0:
-            write(journal, 1)
-            journal.rest()
-        run(dispatcher)
-        clock.advance(LONGEST_WAIT)
+    run_for_days(dispatcher, clock, 3, journal)
 
     assert len(bad) == dispatcher.stats().dead_letters
 
@@ -230,12 +235,7 @@ def test_batches_that_are_given_back_are_given_up_too(tmp_path: Path) -> None:
     clock, transport = DrivenClock(), ScriptedTransport(otherwise=partial(refuse, bad), max_batch=2)
     feed = open_journal(audit).feed("scripted", durable=True)
     dispatcher = Dispatcher(transport, feed, clock=clock, reporter=Reporter(clock))
-    while clock.monotonic() < 5 * GIVE_UP:
-        if clock.monotonic() % 1500 == 0:
-            write(journal, 1)
-            journal.rest()
-        run(dispatcher)
-        clock.advance(LONGEST_WAIT)
+    run_for_days(dispatcher, clock, 5, journal)
 
     assert (len(bad), set()) == (dispatcher.stats().dead_letters, dragged - set(ids(transport.events)))
 
