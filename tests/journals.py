@@ -12,10 +12,11 @@ import signal
 import subprocess
 import sys
 import threading
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from auditkit import files
 from auditkit.clock import SystemClock, new_id
 from auditkit.draft import Draft, Scene
 from auditkit.errors import JournalUnavailable
@@ -113,6 +114,16 @@ def descriptors_in(directory: Path) -> list[str]:
             if target.startswith(f"{directory}/"):
                 found.append(target)
     return found
+
+
+@contextmanager
+def owned(opened: set[files.Handle]) -> Iterator[None]:
+    """Let what is opened inside belong to one of the processes that a test simulates."""
+    before = set(files._open)
+    try:
+        yield
+    finally:
+        opened.update(files._open - before)
 
 
 class Player:

@@ -35,7 +35,7 @@ from auditkit.journal import DiskJournal, Keys, backlog, letters_of
 from auditkit.journal.cursor import _SLOT
 from auditkit.reporting import Reporter
 from auditkit.testing import DrivenClock
-from tests.journals import MAX_BYTES, draft
+from tests.journals import MAX_BYTES, draft, owned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -284,7 +284,7 @@ class DeliveryModel(RuleBasedStateMachine):
             return
         opened: set[files.Handle] = set()
         reporter = Reporter(self.clock)
-        with self._owned(opened):
+        with owned(opened):
             journal = DiskJournal(
                 self.root,
                 clock=self.clock,
@@ -320,7 +320,7 @@ class DeliveryModel(RuleBasedStateMachine):
         assert not any(each in files._open for each in process.opened)
 
     def _end(self, process: Process) -> None:
-        with self._owned(process.opened):
+        with owned(process.opened):
             for worker in process.workers.values():
                 self._attempt_all(worker)
             process.journal.rest()
@@ -371,7 +371,7 @@ class DeliveryModel(RuleBasedStateMachine):
         made: list[str] = []
         tried: dict[str, set[str]] = defaultdict(set)
         try:
-            with self._owned(process.opened), fuse.lit():
+            with owned(process.opened), fuse.lit():
                 self._do(process, what, made, tried)
         except Killed:
             pass
@@ -432,7 +432,7 @@ class DeliveryModel(RuleBasedStateMachine):
     def restart_lane(self, pick: int) -> None:
         """A lane is closed, and begun anew in the same process."""
         process, worker = self._any_worker(pick)
-        with self._owned(process.opened):
+        with owned(process.opened):
             self._attempt_all(worker)
             worker.dispatcher.close(transport=False)
             self._man(process, worker.destination.name)
@@ -444,7 +444,7 @@ class DeliveryModel(RuleBasedStateMachine):
     def record(self, pick: int, number: int, size: int, rests: bool) -> None:  # noqa: FBT001  (hypothesis names it)
         """A process records, and perhaps closes its segment."""
         process = self._any(pick)
-        with self._owned(process.opened):
+        with owned(process.opened):
             for _ in range(number):
                 self._append(process, self._name(), size)
             if rests:
@@ -464,7 +464,7 @@ class DeliveryModel(RuleBasedStateMachine):
     def sync(self, pick: int, prepares: bool) -> None:  # noqa: FBT001  (as above)
         """A process's journal is synced, which closes what has ended, or prepares its next segment."""
         process = self._any(pick)
-        with self._owned(process.opened):
+        with owned(process.opened):
             if prepares and process.journal._spare is None:
                 process.journal._prepare()
             assert process.journal.sync()
@@ -517,7 +517,7 @@ class DeliveryModel(RuleBasedStateMachine):
     def look(self, pick: int, eager: bool) -> None:  # noqa: FBT001  (as above)
         """A lane looks for segments that nobody delivers."""
         process, worker = self._any_worker(pick)
-        with self._owned(process.opened):
+        with owned(process.opened):
             worker.dispatcher.scan(eager=eager)
 
     @precondition(lambda self: self._workers())
@@ -535,7 +535,7 @@ class DeliveryModel(RuleBasedStateMachine):
         busy = [(process, worker) for process, worker in self._workers() if worker.under_way]
         process, worker = busy[pick % len(busy)]
         batch = worker.under_way[pick // len(busy) % len(worker.under_way)]
-        with self._owned(process.opened):
+        with owned(process.opened):
             self._attempt(worker, batch)
 
     @rule()
@@ -563,7 +563,7 @@ class DeliveryModel(RuleBasedStateMachine):
             assert name in done or self._is_lost(name) or segment in unread, f"{destination.name} never gets {name}"
 
     def _next(self, process: Process, worker: Worker) -> Batch | None:
-        with self._owned(process.opened), worker.dispatcher.state:
+        with owned(process.opened), worker.dispatcher.state:
             batch = worker.dispatcher.next()
         self.marks_do_not_wait_for_others()  # what it has claimed for this may be let go of before it ends
         if batch is None:
@@ -611,7 +611,7 @@ class DeliveryModel(RuleBasedStateMachine):
     def _run(self, process: Process, worker: Worker) -> int:
         """Let a lane do what is due; return how many attempts that were."""
         attempts = 0
-        with self._owned(process.opened):
+        with owned(process.opened):
             self._attempt_all(worker)
             while (batch := self._next(process, worker)) is not None:
                 self._attempt(worker, batch)
@@ -627,7 +627,7 @@ class DeliveryModel(RuleBasedStateMachine):
     def mark(self, pick: int, looks: bool) -> None:  # noqa: FBT001  (as above)
         """Somebody wants to hear when all is delivered that there is now."""
         process, worker = self._any_worker(pick)
-        with self._owned(process.opened), worker.dispatcher.state:
+        with owned(process.opened), worker.dispatcher.state:
             if looks:
                 worker.dispatcher.scan(eager=True)
             mark = worker.dispatcher.mark()
@@ -641,7 +641,7 @@ class DeliveryModel(RuleBasedStateMachine):
         """Somebody hears whether all is delivered: where it is, and not before."""
         process, worker = self._any_worker(pick)
         if looks:
-            with self._owned(process.opened):
+            with owned(process.opened):
                 worker.dispatcher.scan(eager=True)
         self._ask_marks(process, worker, looked=looks)
 
@@ -649,7 +649,7 @@ class DeliveryModel(RuleBasedStateMachine):
         destination = worker.destination
         letters = {*self._letters(destination)}
         for asked in tuple(worker.marks):
-            with self._owned(process.opened), worker.dispatcher.state:
+            with owned(process.opened), worker.dispatcher.state:
                 passed = worker.dispatcher.passed(asked.mark) and not worker.dispatcher.unreadable()
             if passed:
                 for each in asked.waits_for:
@@ -674,7 +674,7 @@ class DeliveryModel(RuleBasedStateMachine):
         destination, position = worker.destination, self.recorded[name]
         dead = name in {*self._letters(destination)}
         try:
-            with self._owned(process.opened):
+            with owned(process.opened):
                 fate = worker.dispatcher.fate(position)
         except DeliveryRejected:
             assert dead, f"{name} is no dead letter"
@@ -805,7 +805,7 @@ class DeliveryModel(RuleBasedStateMachine):
         for destination in self.destinations.values():
             destination.answers.clear()
         for process, _ in self._workers():
-            with self._owned(process.opened):
+            with owned(process.opened):
                 process.journal.rest()
         self._catch_up()
         self._see_that_all_is_done()
@@ -829,7 +829,7 @@ class DeliveryModel(RuleBasedStateMachine):
             destination.answers = dict.fromkeys(bad[lane], "fails")
         process, _ = self._workers()[0]
         for number in range(int(3 * GIVE_UP / 200)):
-            with self._owned(process.opened):
+            with owned(process.opened):
                 self._append(process, self._name(), 0)
                 if number % 3 == 0:
                     process.journal.rest()
@@ -847,7 +847,7 @@ class DeliveryModel(RuleBasedStateMachine):
 
     def _see_that_all_is_done(self) -> None:
         for process, worker in self._workers():
-            with self._owned(process.opened):
+            with owned(process.opened):
                 worker.dispatcher.scan(eager=True)
             self._run(process, worker)
             assert worker.dispatcher.stats().pending == 0
@@ -868,15 +868,6 @@ class DeliveryModel(RuleBasedStateMachine):
         return worker.feed._refused if self.damaged else set()
 
     # ------------------------------------------------------------------ choosing
-
-    @contextmanager
-    def _owned(self, opened: set[files.Handle]) -> Iterator[None]:
-        """Let what is opened inside belong to one process."""
-        before = set(files._open)
-        try:
-            yield
-        finally:
-            opened.update(files._open - before)
 
     def _some(self, pick: int, number: int) -> list[str]:
         names = [*self.recorded]

@@ -14,7 +14,6 @@ import os
 import shutil
 import tempfile
 from collections import defaultdict
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,11 +29,9 @@ from auditkit.journal import Keys, verify_journal
 from auditkit.journal.cursor import _SLOT
 from auditkit.protocols import Frozen
 from auditkit.reporting import Reporter
-from tests.journals import CLOCK, draft, open_journal
+from tests.journals import CLOCK, draft, open_journal, owned
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from auditkit.journal import DiskJournal
     from auditkit.journal.feed import DiskFeed
     from auditkit.protocols import Position, Record
@@ -94,7 +91,7 @@ class JournalModel(RuleBasedStateMachine):
         if len(self.processes) == PROCESSES:
             return
         opened: set[files.Handle] = set()
-        with self._owned(opened):
+        with owned(opened):
             journal = open_journal(self.root, reporter=self.reporter)
             feeds = {lane: journal.feed(lane, durable=True) for lane in lanes}
         for lane in lanes:
@@ -107,7 +104,7 @@ class JournalModel(RuleBasedStateMachine):
     def end(self, data: st.DataObject) -> None:
         """A process ends in order."""
         process = self._any(data)
-        with self._owned(process.opened):
+        with owned(process.opened):
             process.journal.rest()
             for feed in process.feeds.values():
                 feed.close()
@@ -146,7 +143,7 @@ class JournalModel(RuleBasedStateMachine):
 
     def _append(self, process: Process, size: int) -> None:
         made = draft("x" * size)
-        with self._owned(process.opened):
+        with owned(process.opened):
             self.recorded[made.id] = process.journal.append(made)
         process.written.add(made.id)
         for owed in self.owed.values():
@@ -163,7 +160,7 @@ class JournalModel(RuleBasedStateMachine):
             real(descriptor, line[:written], offset)
             raise OSError(code, os.strerror(code))
 
-        with self._owned(process.opened), pytest.MonkeyPatch.context() as patch:
+        with owned(process.opened), pytest.MonkeyPatch.context() as patch:
             patch.setattr(files, "pwrite", failing)
             with pytest.raises(JournalError):
                 process.journal.append(draft("refused"))
@@ -176,7 +173,7 @@ class JournalModel(RuleBasedStateMachine):
     def sync(self, data: st.DataObject, prepares: bool) -> None:  # noqa: FBT001  (as above)
         """A process's journal is synced, which closes what has ended, or prepares its next segment."""
         process = self._any(data)
-        with self._owned(process.opened):
+        with owned(process.opened):
             if prepares and process.journal._spare is None:
                 process.journal._prepare()
             assert process.journal.sync()
@@ -191,13 +188,13 @@ class JournalModel(RuleBasedStateMachine):
         None that the destination has, none that another process is delivering, and each as it was recorded.
         """
         process, lane = self._any_lane(data)
-        with self._owned(process.opened):
+        with owned(process.opened):
             for _ in range(("no", "once", "twice").index(look) if look != "eagerly" else 1):
                 process.feeds[lane].scan(eager=look == "eagerly")
         self._take(process, lane, limit)
 
     def _take(self, process: Process, lane: str, limit: int) -> list[Record]:
-        with self._owned(process.opened):
+        with owned(process.opened):
             taken = list(process.feeds[lane].take(limit))
         for record in taken:
             elsewhere = [each for each in self.processes if record.position in each.hands[lane]]
@@ -229,7 +226,7 @@ class JournalModel(RuleBasedStateMachine):
         """An event is sent and no answer comes: what was sent first is what is kept, unless it was refused."""
         process, lane, record = self._any_in_hand(data)
         key, feed = (lane, record.event.id), process.feeds[lane]
-        with self._owned(process.opened):
+        with owned(process.opened):
             if key not in self.bodies:
                 feed.keep_body(record.position, Frozen(body, 1))
                 self.bodies[key] = body
@@ -246,7 +243,7 @@ class JournalModel(RuleBasedStateMachine):
     def acknowledge(self, data: st.DataObject, dead: bool) -> None:  # noqa: FBT001  (as above)
         """A destination accepts an event, in any order, or it goes to the dead letters."""
         process, lane, record = self._any_in_hand(data)
-        with self._owned(process.opened):
+        with owned(process.opened):
             if dead:
                 process.feeds[lane].bury(record.event, "refused")
         self._acknowledge(process, lane, [record])
@@ -259,7 +256,7 @@ class JournalModel(RuleBasedStateMachine):
         self._acknowledge(process, lane, [*process.hands[lane].values()])
 
     def _acknowledge(self, process: Process, lane: str, records: list[Record]) -> None:
-        with self._owned(process.opened):
+        with owned(process.opened):
             process.feeds[lane].acknowledge([record.position for record in records])
         for record in records:
             del process.hands[lane][record.position]
@@ -308,7 +305,7 @@ class JournalModel(RuleBasedStateMachine):
             self.begin(lanes=LANES)
             (last,) = self.processes
             for lane in LANES:
-                with self._owned(last.opened):
+                with owned(last.opened):
                     last.feeds[lane].scan(eager=True)
                 while taken := self._take(last, lane, 100):
                     self._acknowledge(last, lane, taken)
@@ -323,7 +320,7 @@ class JournalModel(RuleBasedStateMachine):
             shutil.rmtree(self.root.parent)
 
     def end_in_order(self, process: Process) -> None:
-        with self._owned(process.opened):
+        with owned(process.opened):
             for feed in process.feeds.values():
                 feed.scan(eager=True)
                 feed.take(1)
@@ -333,15 +330,6 @@ class JournalModel(RuleBasedStateMachine):
         self.processes.remove(process)
 
     # ------------------------------------------------------------------ choosing
-
-    @contextmanager
-    def _owned(self, opened: set[files.Handle]) -> Iterator[None]:
-        """Let what is opened inside belong to one process."""
-        before = set(files._open)
-        try:
-            yield
-        finally:
-            opened.update(files._open - before)
 
     def _any(self, data: st.DataObject) -> Process:
         return self.processes[data.draw(st.integers(0, len(self.processes) - 1))]
